@@ -1,0 +1,61 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := work_dirs/demo
+DEMO_DATA := data/drawn_emoset
+DEMO_CONFIG := configs/uniemox_vit-tiny_demo.py
+# 2 test processes with 1 thread each suit a 2-core machine.
+TEST_PROCESSES ?= 2
+
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint format clean
+
+help:
+	@echo 'make demo     pretrain a small UniEmoX on drawn pictures ($(DEMO))'
+	@echo 'make test     run the tests'
+	@echo 'make lint     check style and types'
+	@echo 'make format   lay the code out'
+	@echo 'make install  only make $(VENV)'
+	@echo 'make clean    remove $(VENV), data/drawn_emoset and $(DEMO)'
+
+install: $(STAMP)
+
+$(STAMP): setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	sys.exit(None if (3, 10) <= v <= (3, 12) else \
+	"Python 3.10 to 3.12 is needed, not %d.%d: make PYTHON=python3.11" % v)'
+	$(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing pinned versions, about 2 minutes ...'
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[mm,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@mkdir -p $(DEMO)
+	@$(BIN)/python tools/demo/draw_dataset.py $(DEMO_DATA)
+	@rm -rf $(DEMO)/*
+	@echo 'Pretraining; the log goes to $(DEMO)/console.log'
+	@$(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO) \
+	  > $(DEMO)/console.log || (tail -n 20 $(DEMO)/console.log; exit 1)
+	@$(BIN)/python tools/visualization/plot_losses.py $(DEMO) \
+	  --out $(DEMO)/losses.png
+	@$(BIN)/python tools/visualization/reconstruct.py $(DEMO_CONFIG) \
+	  $(DEMO) --split test --out $(DEMO)/reconstructions.png
+	@echo 'Checkpoint, log, losses.png and reconstructions.png: $(DEMO)'
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) data/drawn_emoset $(DEMO)

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version: dict[str, str] = {}
+exec((here / 'uniemox_mm' / 'version.py').read_text(), version)
+
+setup(
+    name='uniemox_mm',
+    version=version['__version__'],
+    description='UniEmoX, visual emotion pretraining, as a plugin of '
+    'MMPretrain',
+    long_description=(here / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    packages=find_packages(include=['uniemox_mm', 'uniemox_mm.*']),
+    package_data={'uniemox_mm': ['py.typed']},
+    python_requires='>=3.10',
+    install_requires=[
+        'torch>=2.4',
+        'torchvision>=0.19',
+        'open_clip_torch>=3.0,<4',
+        'numpy>=1.24',
+        'pillow>=10.0',
+        'matplotlib>=3.7',
+    ],
+    # The two sets share their import names and overwrite each other, so
+    # neither may come in unasked.
+    extras_require={
+        'mm': [
+            'onedl-mmengine>=0.10.12,<0.11',
+            'onedl-mmcv>=2.3.6,<2.4',
+            'onedl-mmpretrain>=1.3.6,<1.4',
+        ],
+        'openmmlab': [
+            'mmengine>=0.10.4,<1.0',
+            'mmcv>=2.0.1,<2.3',
+            'mmpretrain>=1.2,<2.0',
+        ],
+        'dev': [
+            'mypy>=1.11',
+            'pytest>=8.0',
+            'pytest-xdist>=3.5',
+            'ruff>=0.6',
+            'xdoctest>=1.1',
+        ],
+    },
+)

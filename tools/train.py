@@ -1,0 +1,139 @@
+"""Trains any config of this project or of MMPretrain that imports it.
+
+Examples:
+    python tools/train.py configs/uniemox_vit-l_pretrain.py
+    python tools/train.py configs/uniemox_vit-l_pretrain.py --resume
+    python tools/train.py CONFIG --cfg-options train_dataloader.batch_size=32
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+import uniemox_mm  # noqa: F401  (registers the parts)
+from uniemox_mm.engine.launch import (
+    find_checkpoint,
+    fit_to_machine,
+    resume_command,
+    use_amp,
+)
+
+INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for checkpoints and logs (work_dirs/<config name>)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='go on from PATH, or from the newest checkpoint in the work dir',
+    )
+    parser.add_argument(
+        '--amp',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='mixed precision on or off, whatever the config says',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the real batch size',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='overrides, such as model.backbone.mask_ratio=0.5',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    name = Path(args.config).stem
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
+    if args.amp is not None:
+        use_amp(cfg.optim_wrapper, args.amp)
+    if args.auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            sys.exit(
+                f'{args.config}: --auto-scale-lr needs auto_scale_lr = '
+                'dict(base_batch_size=...), the batch size the lr is for'
+            )
+        cfg.auto_scale_lr.enable = True
+    return cfg
+
+
+def set_resume(cfg: Config, resume: str | None) -> str:
+    """Points the config at the checkpoint to go on from."""
+    if resume is None:
+        return ''
+    if resume != 'auto':
+        path = Path(resume)
+        if not path.is_file():
+            sys.exit(f'--resume {path}: no such checkpoint')
+    else:
+        found = find_checkpoint(cfg.work_dir)
+        if found is None:
+            return f'Nothing to resume in {cfg.work_dir}: starting anew.'
+        path = found
+    # Start weights in load_from would be taken for the checkpoint.
+    cfg.load_from, cfg.resume = str(path), True
+    return f'Resuming from {path}.'
+
+
+def main() -> None:
+    args = parse_args()
+    # MMEngine retries a file that is not plain weights with full unpickling,
+    # which runs whatever code is in it.
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    # Slurm and torchrun stop jobs with SIGTERM: end as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    cfg = build_config(args)
+    notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]
+    if is_main_process():
+        print(*filter(None, notes), sep='\n', flush=True)
+    try:
+        Runner.from_cfg(cfg).train()
+    except KeyboardInterrupt:
+        # A second Ctrl-C must not cut the message off.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if is_main_process():
+            print(
+                '\nInterrupted. Continue from the last whole epoch with:\n  '
+                + resume_command(sys.argv[1:], args.launcher),
+                flush=True,
+            )
+        # Other ranks may wait for this one: leave without a goodbye.
+        os._exit(INTERRUPTED)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,59 @@
+"""UniEmoX for MMPretrain: importing this package registers all its parts."""
+
+import warnings
+from importlib import import_module
+
+from .version import __version__
+
+_INSTALL_HINT = (
+    'install the framework with `pip install "uniemox_mm[mm]"` (the '
+    'maintained onedl-* distributions) or `pip install '
+    '"uniemox_mm[openmmlab]"` (the original ones)'
+)
+# Import name -> first supported and first unsupported version.
+_SUPPORTED = dict(
+    mmengine=('0.10.4', '1.0.0'),
+    mmcv=('2.0.1', '2.4.0'),
+    mmpretrain=('1.2.0', '2.0.0'),
+)
+
+
+def _check_versions() -> None:
+    """Refuses a missing or unsupported framework before a deep traceback.
+
+    Raises:
+        ImportError: A framework package is missing or outside its range; the
+            message names the package, the range and what to install.
+    """
+    for name, (lowest, above) in _SUPPORTED.items():
+        try:
+            with warnings.catch_warnings():
+                # Pure-Python mmcv, which is all this project needs.
+                warnings.filterwarnings('ignore', 'Fail to import ``Multi')
+                module = import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise ImportError(
+                f'uniemox_mm needs {name}>={lowest},<{above}, which is not '
+                f'installed: {_INSTALL_HINT}'
+            ) from None
+        from mmengine.utils import digit_version
+
+        found = module.__version__
+        if not (
+            digit_version(lowest)
+            <= digit_version(found)
+            < digit_version(above)
+        ):
+            raise ImportError(
+                f'uniemox_mm needs {name}>={lowest},<{above} but found '
+                f'{name} {found}: {_INSTALL_HINT}'
+            )
+
+
+_check_versions()
+
+from . import datasets, engine, models  # noqa: E402
+
+__all__ = ['__version__', 'datasets', 'engine', 'models']

@@ -1,0 +1,236 @@
+"""EmoSet-118K: emotional images with attributes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmpretrain.registry import DATASETS
+
+from .base_emotion import BaseEmotionDataset
+from .captions import describe
+from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
+from .errors import BadSampleError
+from .json_files import read_json
+from .text_features import TextFeatures
+
+
+@DATASETS.register_module()
+class EmoSet(BaseEmotionDataset):
+    """The `EmoSet-118K <https://vcc.tech/EmoSet>`_ dataset (ICCV 2023).
+
+    118,102 images: about 94,481 for training, 5,905 for validation, 17,716
+    for testing. ::
+
+        data_root
+        ├── info.json                         (optional)
+        ├── train.json  val.json  test.json
+        ├── image/<emotion>/<emotion>_00000.jpg ...
+        └── annotation/<emotion>/<emotion>_00000.json ...
+
+    A split file is any of
+
+    - rows ``[emotion, image, annotation]``, as in the released zip,
+    - rows ``[emotion, id, image, annotation]``, as in its README,
+    - OpenMMLab 2.0: ``{"metainfo": {"classes": [...]}, "data_list":
+      [{"img_path": ..., "gt_label": ..., "caption": ..., "attributes":
+      {...}, "persons": [[x1, y1, x2, y2, score], ...]}, ...]}``, the last
+      three optional.
+
+    Args:
+        data_root (str): The folder above.
+        split (str | Sequence[str]): Name of a split file without its ending,
+            or several, which are joined in this order. Defaults to 'train'.
+        num_classes (int): 8 emotions, or 2 polarities (the first four
+            emotions are positive, class 0). Defaults to 8.
+        caption (dict, optional): Gives every sample a ``caption`` written
+            by :func:`describe`, with the options ``emotion`` (bool, whether
+            to name the emotion, True by default). A caption in the split
+            file is taken as it is. None, the default, gives none; then no
+            annotation file is read.
+        **kwargs: Those of :class:`BaseEmotionDataset`.
+
+    Example:
+        >>> EmoSet('data/EmoSet-118K', split=['train', 'val'],
+        ...        caption=dict(emotion=True))  # doctest: +SKIP
+    """
+
+    METAINFO = {'classes': EMOSET_CATEGORIES}
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str | Sequence[str] = 'train',
+        num_classes: int = 8,
+        caption: dict | None = None,
+        **kwargs,
+    ) -> None:
+        if num_classes not in (2, 8):
+            raise ValueError(
+                f'EmoSet has 8 emotions or 2 polarities, not {num_classes}'
+            )
+        unknown = set(caption or {}) - {'emotion'}
+        if unknown:
+            raise ValueError(
+                f"unknown caption options {sorted(unknown)}; expected 'emotion'"
+            )
+        self.splits = [split] if isinstance(split, str) else list(split)
+        self.num_classes = num_classes
+        self.caption = caption
+        self.text_features: TextFeatures | None = None
+        if num_classes == 2:
+            kwargs.setdefault('metainfo', dict(classes=EMOSET_POLARITIES))
+        super().__init__(data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Reads the split files; annotation files are left for later.
+
+        Returns:
+            list[dict]: ``img_path`` and ``gt_label`` of each image, with
+            ``emotion`` and ``annotation`` or ``caption``, ``attributes`` and
+            ``persons`` by the kind of split file.
+
+        Raises:
+            FileNotFoundError: A split file is missing.
+            ValueError: A split file or ``info.json`` is not EmoSet's.
+        """
+        self._check_info()
+        data_list = []
+        for split in self.splits:
+            path = Path(self.data_root) / f'{split}.json'
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f'{path}: no such split file; expected\n{self.layout()}\n'
+                    f'but {self.data_root} holds {_listing(self.data_root)}'
+                )
+            data_list += self._read_split(path)
+        if self.num_classes == 2:
+            for info in data_list:
+                info['gt_label'] //= 4
+        return data_list
+
+    def layout(self) -> str:
+        """The folder tree that ``data_root`` must hold."""
+        files = '  '.join(f'{split}.json' for split in self.splits)
+        return (
+            f'{self.data_root}/\n  {files}\n'
+            '  image/<emotion>/<emotion>_00000.jpg ...\n'
+            '  annotation/<emotion>/<emotion>_00000.json ...'
+        )
+
+    def attach_text_features(self, features: TextFeatures) -> None:
+        """Gives every sample its row of ``features`` as ``text_feature``.
+
+        Args:
+            features (TextFeatures): One row a sample, in the order of this
+                dataset; each row is checked against the sample's caption
+                when it is read.
+        """
+        self.text_features = features
+
+    def complete(self, info: dict) -> dict:
+        """Adds the caption, and its feature where features are attached."""
+        if self.caption is None:
+            return info
+        if 'caption' not in info:
+            info['caption'] = self._write_caption(info)
+        if self.text_features is not None:
+            info['text_feature'] = self.text_features.row(
+                info['sample_idx'], info['caption'], info['img_path']
+            )
+        return info
+
+    def caption_of(self, idx: int) -> str:
+        """The caption of a sample, without reading its image."""
+        if self.caption is None:
+            raise ValueError('this dataset has no captions: set caption=')
+        info = self.get_data_info(idx)
+        return info.get('caption') or self._write_caption(info)
+
+    def caption_or_blank(self, idx: int) -> str:
+        """Like :meth:`caption_of`, blank for a sample that is skipped."""
+        try:
+            return self.caption_of(idx)
+        except BadSampleError:
+            if self.on_bad_sample == 'error':
+                raise
+            return ''
+
+    def _write_caption(self, info: dict) -> str:
+        assert self.caption is not None
+        emotion = info['emotion']
+        source = info['img_path']
+        attributes = info.get('attributes')
+        if attributes is None and 'annotation' in info:
+            source = info['annotation']
+            attributes = self.read_sample_json(source)
+            if attributes.get('emotion', emotion) != emotion:
+                raise BadSampleError(
+                    f'{source}: its emotion is {attributes["emotion"]!r}, '
+                    f'but the split file says {emotion!r}'
+                )
+        named = emotion if self.caption.get('emotion', True) else None
+        try:
+            return describe(attributes or {}, named)
+        except ValueError as error:
+            raise BadSampleError(f'{source}: {error}') from None
+
+    def _check_info(self) -> None:
+        path = Path(self.data_root) / 'info.json'
+        if not path.is_file():
+            return
+        info = read_json(path)
+        # Flat in the released zip, one table an attribute on GitHub.
+        table = info.get('emotion', info) if isinstance(info, dict) else {}
+        label2idx = table.get('label2idx')
+        expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
+        if label2idx != expected:
+            raise ValueError(
+                f'{path}: its label2idx is {label2idx}, but EmoSet has '
+                f'{expected}; expected it at the top or under "emotion"'
+            )
+
+    def _read_split(self, path: Path) -> list[dict]:
+        content = read_json(path)
+        if isinstance(content, dict):
+            rows = self._read_openmmlab(path, content)
+            for row in rows:
+                row['emotion'] = EMOSET_CATEGORIES[row['gt_label']]
+            return rows
+        if not isinstance(content, list):
+            raise ValueError(
+                f'{path}: expected a list of rows or an OpenMMLab 2.0 '
+                f'object, but found {type(content).__name__}'
+            )
+        return [
+            self._read_row(path, number, row)
+            for number, row in enumerate(content)
+        ]
+
+    def _read_row(self, path: Path, number: int, row: object) -> dict:
+        if (
+            not isinstance(row, list)
+            or len(row) not in (3, 4)
+            or not all(isinstance(field, str) for field in row)
+        ):
+            raise ValueError(
+                f'{path}: row {number} is {row!r}; expected [emotion, image, '
+                'annotation] or [emotion, id, image, annotation]'
+            )
+        emotion, image, annotation = row[0], row[-2], row[-1]
+        if emotion not in EMOSET_CATEGORIES:
+            raise ValueError(
+                f'{path}: row {number} has the emotion {emotion!r}; expected '
+                f'one of {", ".join(EMOSET_CATEGORIES)}'
+            )
+        root = Path(self.data_root)
+        return dict(
+            img_path=str(root / image),
+            gt_label=EMOSET_CATEGORIES.index(emotion),
+            emotion=emotion,
+            annotation=str(root / annotation),
+        )
+
+
+def _listing(folder: str) -> str:
+    names = sorted(path.name for path in Path(folder).iterdir())
+    shown = ', '.join(names[:10]) or 'nothing'
+    return shown + (', ...' if len(names) > 10 else '')

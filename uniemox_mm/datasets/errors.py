@@ -1,0 +1,10 @@
+"""The error of a sample that cannot be used."""
+
+
+class BadSampleError(ValueError):
+    """An image, its annotation or its boxes are broken.
+
+    The message names the file, what was found and what was expected. Datasets
+    with ``on_bad_sample='skip'`` skip such samples; all else is an error in
+    the data set's lists or in the code and always stops the run.
+    """

@@ -1,0 +1,5 @@
+from .load_emotion_image import LoadEmotionImage
+from .person_crop import PersonCrop
+from .scene_and_person import SceneAndPerson
+
+__all__ = ['LoadEmotionImage', 'PersonCrop', 'SceneAndPerson']

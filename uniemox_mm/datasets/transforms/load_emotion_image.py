@@ -1,0 +1,53 @@
+"""Reads an image whole, or says which file is broken."""
+
+from mmcv.transforms import LoadImageFromFile
+from mmpretrain.registry import TRANSFORMS
+
+from ..errors import BadSampleError
+
+
+@TRANSFORMS.register_module()
+class LoadEmotionImage(LoadImageFromFile):
+    """MMCV's ``LoadImageFromFile`` for downloads that hold broken files.
+
+    Decodes with Pillow, which refuses a truncated JPEG where OpenCV paints
+    the rest grey, and converts every mode (palette, grey, CMYK, alpha) to 8
+    bit BGR, upright by EXIF.
+
+    Required Keys: ``img_path``. Added Keys: ``img`` (H, W, 3) uint8 BGR,
+    ``img_shape``, ``ori_shape``.
+
+    Args:
+        min_size (int): Shortest side accepted, in pixels. Defaults to 16,
+            one patch.
+        **kwargs: Those of :class:`mmcv.transforms.LoadImageFromFile`.
+
+    Raises:
+        BadSampleError: The file is missing, not an image, truncated or too
+            small; the message names it.
+    """
+
+    def __init__(self, min_size: int = 16, **kwargs) -> None:
+        kwargs.setdefault('imdecode_backend', 'pillow')
+        super().__init__(**kwargs)
+        self.min_size = min_size
+
+    def transform(self, results: dict) -> dict:
+        """Loads ``results['img_path']``."""
+        path = results['img_path']
+        try:
+            loaded = super().transform(results)
+        except FileNotFoundError:
+            raise BadSampleError(f'{path}: no such image') from None
+        except Exception as error:  # decoders raise what they like
+            raise BadSampleError(
+                f'{path}: expected a readable image, but decoding failed with '
+                f'{type(error).__name__}: {error}'
+            ) from error
+        height, width = loaded['ori_shape']
+        if min(height, width) < self.min_size:
+            raise BadSampleError(
+                f'{path}: the image is {width} x {height} pixels; expected at '
+                f'least {self.min_size} on either side'
+            )
+        return loaded

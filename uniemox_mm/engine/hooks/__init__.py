@@ -1,0 +1,6 @@
+from .bad_sample_hook import BadSampleHook
+from .epoch_seed_hook import EpochSeedHook
+from .progress_bar_hook import ProgressBarHook
+from .text_feature_hook import TextFeatureHook
+
+__all__ = ['BadSampleHook', 'EpochSeedHook', 'ProgressBarHook', 'TextFeatureHook']

@@ -1,0 +1,66 @@
+"""Makes a resumed run equal to one that was never interrupted."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from uniemox_mm.datasets.sample_randomness import derive_seed
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Makes all randomness of an epoch a function of (seed, epoch, rank).
+
+    MMEngine's checkpoints hold the seed and the epoch but no generator
+    states, and its data workers carry theirs from epoch to epoch, so a
+    resumed run sees other masks and crops. With this hook
+
+    - masks and whatever else the process draws follow from (seed, epoch,
+      rank),
+    - the order of the samples follows from (seed, epoch), with the seed of
+      the checkpoint that is resumed,
+    - the augmentation of a sample follows from (seed, epoch, index), for
+      datasets with ``set_epoch``, whatever the number of workers.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Takes over the run's seed, which resuming may have changed."""
+        seeds = [runner.seed]  # differs by rank with diff_rank_seed
+        broadcast_object_list(seeds)
+        self._seed = seeds[0]
+        sampler = runner.train_dataloader.sampler
+        if hasattr(sampler, 'seed'):
+            sampler.seed = self._seed
+        if not list(_seedable(runner.train_dataloader.dataset)):
+            runner.logger.warning(
+                'The training dataset has no set_epoch: its augmentation '
+                'will not repeat exactly when this run is resumed.'
+            )
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Reseeds the process and tells the dataset the epoch."""
+        seed = derive_seed(self._seed, runner.epoch, get_rank())
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)  # every device
+        for dataset in _seedable(runner.train_dataloader.dataset):
+            dataset.set_epoch(self._seed, runner.epoch)
+
+
+def _seedable(dataset) -> Iterator:
+    """The datasets with ``set_epoch`` inside MMEngine's wrappers."""
+    if hasattr(dataset, 'set_epoch'):
+        yield dataset
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None and hasattr(dataset, 'dataset'):
+        inner = [dataset.dataset]
+    for child in inner or ():
+        yield from _seedable(child)

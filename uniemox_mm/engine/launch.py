@@ -1,0 +1,115 @@
+"""Fits a config to the machine, and finds where to go on."""
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+
+_CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
+    """Switches mixed precision of an optimizer wrapper's config, in place.
+
+    Args:
+        optim_wrapper (ConfigDict): The config's ``optim_wrapper``.
+        amp (bool): On, in bfloat16 unless the config names a ``dtype``; or
+            off, in float32.
+    """
+    if amp:
+        optim_wrapper.type = 'AmpOptimWrapper'
+        optim_wrapper.setdefault('dtype', 'bfloat16')
+        return
+    optim_wrapper.type = 'OptimWrapper'
+    for key in ('dtype', 'loss_scale', 'use_fp64'):
+        optim_wrapper.pop(key, None)
+
+
+def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
+    """Adapts a config that was written for GPUs to a machine without.
+
+    Mixed precision becomes float32 and several processes talk through gloo.
+    With an accelerator nothing changes.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Returns:
+        list[str]: What was changed, a line each, for the user.
+    """
+    if get_device() != 'cpu':
+        return []
+    notes = []
+    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        use_amp(cfg.optim_wrapper, False)
+        notes.append('No accelerator here: training in fp32 instead of AMP.')
+    if launcher == 'pytorch':
+        # MMEngine would ask for a GPU while it starts the process group.
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group('gloo')
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            device_ids=None,
+        )
+    return notes
+
+
+def find_checkpoint(work_dir: str | Path) -> Path | None:
+    """The newest checkpoint of a run, or None.
+
+    Goes by the number in the name: files of that name are whole (they are
+    written by :class:`AtomicLocalBackend`), whereas MMEngine's
+    ``last_checkpoint`` may be one behind after a kill, or empty, or name a
+    folder that was moved.
+    """
+    found = [
+        (int(match[1]), path)
+        for path in Path(work_dir).glob('*.pth')
+        if (match := _CHECKPOINT.fullmatch(path.name))
+    ]
+    return max(found)[1] if found else None
+
+
+def resume_command(arguments: Sequence[str], launcher: str) -> str:
+    """The command line that continues a run.
+
+    Args:
+        arguments (Sequence[str]): The command line of ``tools/train.py``,
+            from the config on.
+        launcher (str): Its ``--launcher``.
+
+    Returns:
+        str: The same command with a plain ``--resume``.
+    """
+    kept: list[str] = []
+    skip_value = False
+    for argument in arguments:
+        is_value = skip_value and not argument.startswith('-')
+        skip_value = argument == '--resume'
+        dropped = argument.startswith(('--resume', '--local'))
+        if not is_value and not dropped:
+            kept.append(argument)
+    world = os.environ.get('LOCAL_WORLD_SIZE', '1')
+    if launcher == 'pytorch':
+        kept = _without_launcher(kept)
+        start = ['bash', 'tools/dist_train.sh', kept[0], world, *kept[1:]]
+    elif launcher == 'slurm':
+        start = ['srun', 'python', 'tools/train.py', *kept]
+    else:
+        start = ['python', 'tools/train.py', *kept]
+    return shlex.join([*start, '--resume'])
+
+
+def _without_launcher(arguments: Sequence[str]) -> list[str]:
+    kept = list(arguments)
+    if '--launcher' in kept:
+        at = kept.index('--launcher')
+        del kept[at : at + 2]
+    return [a for a in kept if not a.startswith('--launcher=')]

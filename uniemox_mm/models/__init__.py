@@ -1,0 +1,25 @@
+"""Everything with parameters, and the losses."""
+
+from .backbones import DualStreamViT
+from .losses import CLIPSimilarityDistillLoss
+from .necks import (
+    AdditionFusion,
+    AttentionFusion,
+    EmoMAEDecoder,
+    GatedAttentionFusion,
+    WeightedSumFusion,
+)
+from .selfsup import EmoMAE
+from .target_generators import CLIPTeacher
+
+__all__ = [
+    'AdditionFusion',
+    'AttentionFusion',
+    'CLIPSimilarityDistillLoss',
+    'CLIPTeacher',
+    'DualStreamViT',
+    'EmoMAE',
+    'EmoMAEDecoder',
+    'GatedAttentionFusion',
+    'WeightedSumFusion',
+]

@@ -1,0 +1,3 @@
+from .dual_stream_vit import DualStreamViT
+
+__all__ = ['DualStreamViT']

@@ -1,0 +1,3 @@
+from .clip_similarity_distill_loss import CLIPSimilarityDistillLoss
+
+__all__ = ['CLIPSimilarityDistillLoss']

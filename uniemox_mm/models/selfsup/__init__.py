@@ -1,0 +1,3 @@
+from .emo_mae import EmoMAE
+
+__all__ = ['EmoMAE']

@@ -1,0 +1,224 @@
+"""The frozen CLIP whose features the student is distilled from."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@MODELS.register_module()
+class CLIPTeacher(BaseModule):
+    """An open_clip model that gives Omega and Lambda of UniEmoX, eq. 5-8.
+
+    The CLIP model is held outside the module tree: it has no parameters as
+    far as optimizers, checkpoints, weight initialization, weight decay and
+    distributed wrappers are concerned, is always in eval mode, and follows
+    the module from device to device.
+
+    Args:
+        model (str): An open_clip model name. OpenAI's weights need a
+            ``-quickgelu`` model. Defaults to 'ViT-B-16-quickgelu'.
+        pretrained (str, optional): A pretrained tag of open_clip, which is
+            downloaded, or the path of a local weight file. None gives
+            random weights, the same for the same ``seed``: for tests and
+            demonstrations. Defaults to 'openai'.
+        model_cfg (dict, optional): Replaces entries of open_clip's model
+            config, such as ``embed_dim``, ``vision_cfg``, ``text_cfg``.
+        mean (Sequence[float]): Mean that the student's pixels were normalised
+            with, RGB, 0 to 255. Defaults to ImageNet's.
+        std (Sequence[float]): The same for the standard deviation.
+        dtype (str): Precision of the forward pass on an accelerator:
+            'float16', 'bfloat16' or 'float32'. On a CPU it is float32.
+            Defaults to 'float16', in which OpenAI trained CLIP.
+        seed (int): Seed of the random weights of ``pretrained=None``.
+        cache_dir (str, optional): Where open_clip keeps its downloads.
+
+    Raises:
+        RuntimeError: The weights are neither a tag that can be downloaded
+            nor a readable file.
+    """
+
+    def __init__(
+        self,
+        model: str = 'ViT-B-16-quickgelu',
+        pretrained: str | None = 'openai',
+        model_cfg: dict | None = None,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        dtype: str = 'float16',
+        seed: int = 0,
+        cache_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.model_name = model
+        self.pretrained = pretrained
+        self.model_cfg = dict(model_cfg or {})
+        self.dtype = getattr(torch, dtype)
+        self.student_norm = (tuple(mean), tuple(std))
+        # A list keeps the model out of nn.Module's registration.
+        self._hidden = [self._build(seed, cache_dir)]
+        self._tokenizer: Callable | None = None
+        self._register_renormalisation(mean, std)
+
+    @property
+    def clip(self) -> nn.Module:
+        """The open_clip model."""
+        return self._hidden[0]
+
+    @property
+    def embed_dim(self) -> int:
+        """C3, the width of the joint embedding space."""
+        if 'embed_dim' in self.model_cfg:
+            return self.model_cfg['embed_dim']
+        return open_clip.get_model_config(self.model_name)['embed_dim']
+
+    @torch.no_grad()
+    def forward(
+        self, images: Tensor, texts: Tensor | list[str] | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Computes the targets of a batch.
+
+        Args:
+            images (Tensor): The student's normalised pixels, (N, 3, H, W).
+            texts (Tensor | list[str], optional): N captions, or their
+                features Lambda computed before, (N, C3).
+
+        Returns:
+            tuple[Tensor, Tensor | None]: Omega (N, C3) and Lambda (N, C3),
+            float32, not normalised; Lambda is None where ``texts`` is.
+        """
+        omega = self.encode_image(images)
+        if texts is None:
+            return omega, None
+        if not isinstance(texts, Tensor):
+            return omega, self.encode_text(texts)
+        return omega, texts.to(omega.device, omega.dtype, non_blocking=True)
+
+    @torch.no_grad()
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Omega of the student's normalised pixels, (N, 3, H, W) -> (N, C3).
+
+        CLIP's global embedding, before L2 normalisation, float32.
+        """
+        images = self.renormalise(images)
+        with self._precision(images.device):
+            return self.clip.encode_image(images).float()
+
+    @torch.no_grad()
+    def encode_text(self, captions: Sequence[str]) -> Tensor:
+        """Lambda of N captions, (N, C3), before L2 normalisation, float32."""
+        if self._tokenizer is None:
+            self._tokenizer = open_clip.get_tokenizer(self.model_name)
+        device = self.scale.device
+        tokens = self._tokenizer(
+            list(captions), context_length=self.clip.context_length
+        )
+        with self._precision(device):
+            return self.clip.encode_text(tokens.to(device)).float()
+
+    def renormalise(self, images: Tensor) -> Tensor:
+        """Turns the student's pixels into the teacher's.
+
+        Undoes the student's mean and std, applies the teacher's, and resizes
+        (bicubic, antialiased) where the teacher expects another size.
+
+        Args:
+            images (Tensor): (N, 3, H, W), normalised for the student.
+
+        Returns:
+            Tensor: (N, 3, H', W'), normalised for the teacher, float32.
+        """
+        images = images.float() * self.scale + self.shift
+        size = tuple(self.clip.visual.preprocess_cfg['size'])
+        if images.shape[-2:] != size:
+            images = F.interpolate(
+                images, size, mode='bicubic', antialias=True
+            )
+        return images
+
+    def text_fingerprint(self) -> dict[str, Any]:
+        """What the text features depend on, for keying a cache of them."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.clip.state_dict().items()):
+            if not name.startswith('visual.') and name != 'logit_scale':
+                digest.update(name.encode())
+                digest.update(value.cpu().numpy().tobytes())
+        return dict(
+            model=self.model_name,
+            embed_dim=self.embed_dim,
+            context_length=self.clip.context_length,
+            text_weights_sha256=digest.hexdigest(),
+        )
+
+    def init_weights(self) -> None:
+        """Does nothing: the teacher comes as it is."""
+
+    def train(self, mode: bool = True) -> 'CLIPTeacher':
+        """Stays in eval mode."""
+        return super().train(False)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> 'CLIPTeacher':
+        self.clip._apply(fn)
+        return super()._apply(fn, recurse)
+
+    def _build(self, seed: int, cache_dir: str | None) -> nn.Module:
+        if self.pretrained is None:
+            print_log(
+                f'CLIPTeacher {self.model_name} has random weights '
+                '(pretrained=None): its targets carry no knowledge',
+                logger='current',
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                clip = open_clip.create_model(
+                    self.model_name,
+                    pretrained=self.pretrained,
+                    device=torch.get_default_device(),
+                    cache_dir=cache_dir,
+                    **self.model_cfg,
+                )
+            except Exception as error:
+                if self.pretrained is None:
+                    raise
+                raise RuntimeError(self._weights_hint(error)) from error
+        return clip.eval().requires_grad_(False)
+
+    def _weights_hint(self, error: Exception) -> str:
+        name, pretrained = self.model_name, self.pretrained
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        kind = 'a local file' if os.path.exists(str(pretrained)) else 'a tag'
+        return (
+            f'CLIPTeacher could not load {pretrained!r} ({kind}) into '
+            f'{name}: {error}. Expected one of the tags {tags}, which are '
+            'downloaded, or the path of a weight file of this architecture; '
+            'without internet, download the file elsewhere and give its path '
+            "(OpenAI's weights need a '-quickgelu' model)"
+        )
+
+    def _register_renormalisation(
+        self, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        cfg = self.clip.visual.preprocess_cfg
+        own_mean = 255 * torch.tensor(cfg['mean'])
+        own_std = 255 * torch.tensor(cfg['std'])
+        scale = torch.tensor(std) / own_std
+        shift = (torch.tensor(mean) - own_mean) / own_std
+        self.register_buffer('scale', scale.view(3, 1, 1), persistent=False)
+        self.register_buffer('shift', shift.view(3, 1, 1), persistent=False)
+
+    def _precision(self, device: torch.device) -> torch.autocast:
+        half = device.type != 'cpu' and self.dtype != torch.float32
+        dtype = self.dtype if half else None
+        return torch.autocast(device.type, dtype=dtype, enabled=half)
