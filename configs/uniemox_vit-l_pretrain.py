@@ -1,8 +1,7 @@
 """The paper's run: UniEmoX, ViT-L/16, on EmoSet-118K.
 
 Run:       bash tools/dist_train.sh configs/uniemox_vit-l_pretrain.py 8
-One GPU:   python tools/train.py configs/uniemox_vit-l_pretrain.py \\
-               --auto-scale-lr
+One GPU:   the same with 1 for 8, and --auto-scale-lr
 Hardware:  written for 8 GPUs of 40 GB (64 images each); not run on any yet
 Cost:      about 200 k images x 200 views seen per epoch and stream; 89 G
            multiply-adds a step and image, of which 36 G x 3 are trained

@@ -1,7 +1,10 @@
 """UniEmoX for MMPretrain: importing this package registers all its parts."""
 
+import io
 import warnings
+from contextlib import redirect_stdout
 from importlib import import_module
+from types import ModuleType
 
 from .version import __version__
 
@@ -18,6 +21,30 @@ _SUPPORTED = dict(
 )
 
 
+# What the framework says about optional parts that nothing here needs.
+_NOISE = ('Fail to import ``MultiScaleDeformable', 'Could not import OneDL')
+
+
+def _import_quietly(name: str) -> ModuleType:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        redirect_stdout(io.StringIO()) as printed,
+    ):
+        module = import_module(name)
+    for line in printed.getvalue().splitlines():
+        if line and not line.startswith(_NOISE):
+            print(line)
+    for warning in caught:
+        if not str(warning.message).startswith(_NOISE):
+            warnings.warn_explicit(
+                warning.message,
+                warning.category,
+                warning.filename,
+                warning.lineno,
+            )
+    return module
+
+
 def _check_versions() -> None:
     """Refuses a missing or unsupported framework before a deep traceback.
 
@@ -27,10 +54,7 @@ def _check_versions() -> None:
     """
     for name, (lowest, above) in _SUPPORTED.items():
         try:
-            with warnings.catch_warnings():
-                # Pure-Python mmcv, which is all this project needs.
-                warnings.filterwarnings('ignore', 'Fail to import ``Multi')
-                module = import_module(name)
+            module = _import_quietly(name)
         except ModuleNotFoundError as error:
             if error.name != name:
                 raise
@@ -53,6 +77,8 @@ def _check_versions() -> None:
 
 
 _check_versions()
+for _part in ('mmpretrain.datasets', 'mmpretrain.models'):
+    _import_quietly(_part)
 
 from . import datasets, engine, models  # noqa: E402
 

@@ -14,7 +14,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument('root', help='folder to write; kept if it exists')
-    parser.add_argument('--train', type=int, default=512)
+    parser.add_argument('--train', type=int, default=384)
     parser.add_argument('--val', type=int, default=64)
     parser.add_argument('--test', type=int, default=64)
     parser.add_argument('--size', type=int, default=160, help='pixels high')

@@ -49,7 +49,7 @@ def main() -> None:
             'the work dir of a run'
         )
     names = sorted(curves, key=lambda name: name != 'loss')
-    figure, axes = plt.subplots(
+    figure, _ = plt.subplots(
         1, len(names), figsize=(3.4 * len(names), 3), layout='constrained'
     )
     for axis, name in zip(figure.axes, names, strict=True):

@@ -6,8 +6,7 @@ are given.
 
 Examples:
     python tools/visualization/reconstruct.py CONFIG work_dirs/demo
-    python tools/visualization/reconstruct.py CONFIG epoch_200.pth \\
-        --images a.jpg b.jpg --out reconstructions.png
+    python tools/visualization/reconstruct.py CONFIG epoch_200.pth --images *
 """
 
 import argparse
@@ -108,9 +107,9 @@ def main() -> None:
     ]
     columns[1] = columns[1] * (1 - mask) + 128 * mask
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    draw_grid(
-        [c.permute(0, 2, 3, 1).byte().numpy() for c in columns]
-    ).save(args.out)
+    draw_grid([c.permute(0, 2, 3, 1).byte().numpy() for c in columns]).save(
+        args.out
+    )
     print(f'Reconstructions: {args.out}')
 
 

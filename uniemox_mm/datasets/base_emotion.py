@@ -33,7 +33,7 @@ class BaseEmotionDataset(BaseDataset):
             at the end of the epoch (:class:`BadSampleHook`). With
             ``test_mode=True`` a broken sample is always an error, since its
             replacement would be counted in the metric. Defaults to 'error'.
-        **kwargs: Further arguments of :class:`mmpretrain.datasets.BaseDataset`.
+        **kwargs: Those of :class:`mmpretrain.datasets.BaseDataset`.
     """
 
     def __init__(

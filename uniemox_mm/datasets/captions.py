@@ -67,13 +67,13 @@ _ACTIONS = {
 }
 _UNCOUNTED = set(
     'baked goods|beer|bread|broccoli|candy|clothing|coffee|dairy product|'
-    'earrings|fast food|food|french fries|fruit|furniture|garden asparagus|'
-    'glasses|goggles|headphones|high heels|jeans|juice|lavender|'
-    'luggage and bags|marine invertebrates|moths and butterflies|'
-    'office supplies|pasta|popcorn|roller skates|scissors|seafood|shellfish|'
-    'shorts|stairs|sunglasses|sushi|swimwear|tableware|tea|trousers|wine|'
-    'medical equipment|bowling equipment|hiking equipment|sports equipment'
-    .split('|')
+    'earrings|fast food|food|french fries|fruit|furniture|'
+    'garden asparagus|glasses|goggles|headphones|high heels|jeans|juice|'
+    'lavender|luggage and bags|marine invertebrates|'
+    'moths and butterflies|office supplies|pasta|popcorn|roller skates|'
+    'scissors|seafood|shellfish|shorts|stairs|sunglasses|sushi|swimwear|'
+    'tableware|tea|trousers|wine|medical equipment|bowling equipment|'
+    'hiking equipment|sports equipment'.split('|')
 )
 ATTRIBUTES = (
     'brightness',
@@ -85,9 +85,7 @@ ATTRIBUTES = (
 )
 
 
-def describe(
-    attributes: Mapping, emotion: str | None = None
-) -> str:
+def describe(attributes: Mapping, emotion: str | None = None) -> str:
     """Writes one English sentence from whatever attributes there are.
 
     Args:
@@ -123,6 +121,7 @@ def describe(
     if emotion:
         sentence += f' that evokes {emotion}'
     person, place = _person(given), _place(given)
+    content: str | None
     if person:
         content = ' '.join(filter(None, ('showing', person, place)))
     else:

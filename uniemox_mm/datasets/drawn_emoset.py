@@ -98,9 +98,7 @@ def draw_sample(
     draw = ImageDraw.Draw(image)
     light = _color(hue + rng.uniform(-12, 12), 0.45, 0.95 - darkness)
     _draw_scene(draw, scene, width, height, light, 1 - darkness, rng)
-    things = [
-        str(o) for o in rng.permutation(_OBJECTS)[: rng.integers(0, 3)]
-    ]
+    things = [str(o) for o in rng.permutation(_OBJECTS)[: rng.integers(0, 3)]]
     for thing in things:
         _draw_object(draw, thing, width, height, 1 - darkness, rng)
     people = int(rng.choice([0, 1, 2], p=[0.12, 0.73, 0.15]))
@@ -173,7 +171,8 @@ def _color(
             int(np.clip(value, 0, 1) * 255),
         ),
     )
-    return pixel.convert('RGB').getpixel((0, 0))
+    red, green, blue = pixel.convert('RGB').tobytes()
+    return red, green, blue
 
 
 def _draw_scene(draw, scene, width, height, light, value, rng) -> None:

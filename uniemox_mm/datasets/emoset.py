@@ -70,7 +70,8 @@ class EmoSet(BaseEmotionDataset):
         unknown = set(caption or {}) - {'emotion'}
         if unknown:
             raise ValueError(
-                f"unknown caption options {sorted(unknown)}; expected 'emotion'"
+                f'unknown caption options {sorted(unknown)}; expected '
+                "'emotion'"
             )
         self.splits = [split] if isinstance(split, str) else list(split)
         self.num_classes = num_classes

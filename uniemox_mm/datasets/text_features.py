@@ -135,7 +135,9 @@ def write_text_features(
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    distinct = {caption: i for i, caption in enumerate(dict.fromkeys(captions))}
+    distinct = {
+        caption: i for i, caption in enumerate(dict.fromkeys(captions))
+    }
     texts = list(distinct)
     encoded = np.empty((len(texts), teacher['embed_dim']), np.float32)
     for start in range(0, len(texts), batch_size):

@@ -3,4 +3,9 @@ from .epoch_seed_hook import EpochSeedHook
 from .progress_bar_hook import ProgressBarHook
 from .text_feature_hook import TextFeatureHook
 
-__all__ = ['BadSampleHook', 'EpochSeedHook', 'ProgressBarHook', 'TextFeatureHook']
+__all__ = [
+    'BadSampleHook',
+    'EpochSeedHook',
+    'ProgressBarHook',
+    'TextFeatureHook',
+]

@@ -34,7 +34,9 @@ class BadSampleHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Logs the reports of all ranks."""
-        reports = sorted({r for part in all_gather_object(self._skipped) for r in part})
+        reports = sorted(
+            {r for part in all_gather_object(self._skipped) for r in part}
+        )
         if reports:
             lines = ''.join(f'\n  {report}' for report in reports)
             runner.logger.warning(

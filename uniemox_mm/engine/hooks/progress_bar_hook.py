@@ -41,7 +41,7 @@ class ProgressBarHook(Hook):
         assert self._bar is not None
         if self.every_n_train_iters(runner, self.interval) and outputs:
             losses = {
-                name.removeprefix('loss_'): f'{float(value):.3f}'
+                name.removeprefix('loss_'): f'{value.item():.3f}'
                 for name, value in outputs.items()
                 if 'loss' in name
             }

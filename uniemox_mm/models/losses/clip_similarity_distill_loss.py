@@ -129,7 +129,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
         with torch.autocast(student.device.type, enabled=False):
             student = F.normalize(student.float(), dim=1)
             image_target = F.normalize(image_target.float(), dim=1)
-            if self.needs_text:
+            if text_target is not None and self.needs_text:
                 text = F.normalize(text_target.float(), dim=1)
                 if self._gathering:
                     text = torch.cat(all_gather(text))  # (world * N, C3)

@@ -46,5 +46,5 @@ class BaseFusion(BaseModule):
 
 
 def small_bias(channels: int) -> nn.Parameter:
-    """epsilon of eq. 2-4: a learnable vector that starts small, (C3,)."""
+    """Epsilon of eq. 2-4: a learnable vector that starts small, (C3,)."""
     return nn.Parameter(torch.full((channels,), 1e-6))

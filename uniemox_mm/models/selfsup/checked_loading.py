@@ -40,9 +40,7 @@ def check_weights(
         return key.removeprefix(prefix).split('.')[0]
 
     parts_given = {part(k) for k in given}
-    fresh = sorted(
-        {part(k) for k in missing} - parts_given - {'backbone'}
-    )
+    fresh = sorted({part(k) for k in missing} - parts_given - {'backbone'})
     torn = [k for k in missing if part(k) not in fresh]
     problems = [
         f'{len(keys)} {what}: {", ".join(keys[:_SHOWN])}'

@@ -76,6 +76,7 @@ class EmoMAE(BaseSelfSupervisor):
                 alone will do.
             data_samples (list[DataSample]): N samples; L2 reads their
                 ``text_feature`` (C3,), or encodes their ``caption``.
+            **kwargs: Ignored; the base class passes on what it gets.
 
         Returns:
             dict[str, Tensor]: ``loss_rec`` (L1), ``loss_similarity`` (L2),
@@ -85,8 +86,8 @@ class EmoMAE(BaseSelfSupervisor):
         if person is None:
             latent, mask, ids_restore = self.backbone(scene)
         else:
-            (latent, mask, ids_restore), (person_latent, _, _) = (
-                self.backbone(scene, person)
+            (latent, mask, ids_restore), (person_latent, _, _) = self.backbone(
+                scene, person
             )
         losses = {}
         if self.with_head:
@@ -195,7 +196,9 @@ class EmoMAE(BaseSelfSupervisor):
         mean = getattr(self.data_preprocessor, 'mean', None)
         if mean is None:
             return
-        ours = torch.cat([mean.flatten(), self.data_preprocessor.std.flatten()])
+        ours = torch.cat(
+            [mean.flatten(), self.data_preprocessor.std.flatten()]
+        )
         theirs = torch.tensor(self.target_generator.student_norm).flatten()
         if not ours.is_meta and not torch.allclose(ours, theirs):
             raise ValueError(

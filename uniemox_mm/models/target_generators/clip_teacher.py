@@ -1,8 +1,9 @@
 """The frozen CLIP whose features the student is distilled from."""
 
 import hashlib
-import os
+import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -72,7 +73,7 @@ class CLIPTeacher(BaseModule):
         self._register_renormalisation(mean, std)
 
     @property
-    def clip(self) -> nn.Module:
+    def clip(self) -> Any:
         """The open_clip model."""
         return self._hidden[0]
 
@@ -179,8 +180,12 @@ class CLIPTeacher(BaseModule):
                 '(pretrained=None): its targets carry no knowledge',
                 logger='current',
             )
+        root = logging.getLogger()
+        level = root.level
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            # open_clip warns of random weights again, on the root logger.
+            root.setLevel(logging.ERROR)
             try:
                 clip = open_clip.create_model(
                     self.model_name,
@@ -193,12 +198,15 @@ class CLIPTeacher(BaseModule):
                 if self.pretrained is None:
                     raise
                 raise RuntimeError(self._weights_hint(error)) from error
+            finally:
+                root.setLevel(level)
         return clip.eval().requires_grad_(False)
 
     def _weights_hint(self, error: Exception) -> str:
         name, pretrained = self.model_name, self.pretrained
         tags = open_clip.list_pretrained_tags_by_model(name)
-        kind = 'a local file' if os.path.exists(str(pretrained)) else 'a tag'
+        local = Path(str(pretrained)).exists()
+        kind = 'a local file' if local else 'a tag'
         return (
             f'CLIPTeacher could not load {pretrained!r} ({kind}) into '
             f'{name}: {error}. Expected one of the tags {tags}, which are '
