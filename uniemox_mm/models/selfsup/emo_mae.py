@@ -196,9 +196,8 @@ class EmoMAE(BaseSelfSupervisor):
         mean = getattr(self.data_preprocessor, 'mean', None)
         if mean is None:
             return
-        ours = torch.cat(
-            [mean.flatten(), self.data_preprocessor.std.flatten()]
-        )
+        std = self.data_preprocessor.std
+        ours = torch.cat([mean.flatten(), std.flatten()]).float()
         theirs = torch.tensor(self.target_generator.student_norm).flatten()
         if not ours.is_meta and not torch.allclose(ours, theirs):
             raise ValueError(

@@ -1,0 +1,30 @@
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+import uniemox_mm  # noqa: F401
+from uniemox_mm.datasets.drawn_emoset import draw_emoset
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_randomness():
+    torch.manual_seed(0)
+    init_default_scope('mmpretrain')
+
+
+@pytest.fixture(scope='session')
+def drawn(tmp_path_factory):
+    """A drawn data set that no test may change."""
+    root = tmp_path_factory.mktemp('data') / 'drawn'
+    return draw_emoset(root, train=24, val=8, test=8, size=64)
+
+
+@pytest.fixture
+def own_drawn(tmp_path):
+    """A drawn data set to damage."""
+    return draw_emoset(tmp_path / 'own', train=16, val=8, test=8, size=64)

@@ -1,0 +1,130 @@
+"""Small real models and data that many tests share."""
+
+import copy
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+ROOT = Path(__file__).parents[1]
+
+ARCH = dict(embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=64)
+C3 = 48
+BACKBONE = dict(type='DualStreamViT', arch=ARCH, img_size=32, patch_size=8)
+DECODER = dict(
+    type='EmoMAEDecoder',
+    num_patches=16,
+    patch_size=8,
+    embed_dim=32,
+    decoder_embed_dim=C3,
+    decoder_depth=2,
+    decoder_num_heads=4,
+)
+HEAD = dict(
+    type='MAEPretrainHead',
+    patch_size=8,
+    loss=dict(type='PixelReconstructionLoss', criterion='L2'),
+)
+TEACHER = dict(
+    type='CLIPTeacher',
+    model='ViT-B-16',
+    pretrained=None,
+    model_cfg=dict(
+        embed_dim=C3,
+        vision_cfg=dict(image_size=32, layers=2, width=64, patch_size=8),
+        text_cfg=dict(
+            context_length=77, vocab_size=49408, width=32, heads=2, layers=2
+        ),
+    ),
+)
+EMO_MAE = dict(
+    type='EmoMAE',
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        to_rgb=True,
+    ),
+    backbone=BACKBONE,
+    neck=DECODER,
+    head=HEAD,
+    fusion=dict(type='AttentionFusion', in_channels=C3),
+    target_generator=TEACHER,
+    distill=dict(type='CLIPSimilarityDistillLoss'),
+)
+
+
+def build(cfg: dict, **changes) -> torch.nn.Module:
+    """Builds a registered part, with entries of the config replaced."""
+    return MODELS.build({**copy.deepcopy(cfg), **changes})
+
+
+def samples(count: int) -> list[DataSample]:
+    """Samples that differ in their captions."""
+    words = ['beach', 'dog', 'angry person', 'forest', 'city', 'red ball']
+    out = []
+    for i in range(count):
+        sample = DataSample()
+        sample.set_field(f'a photo of {words[i % 6]} {i}', 'caption')
+        out.append(sample)
+    return out
+
+
+def tiny_config(data_root: str | Path, work_dir: str | Path, **top) -> Config:
+    """The demo config, shrunk further, on a drawn data set."""
+    cfg = Config.fromfile(ROOT / 'configs/uniemox_vit-tiny_demo.py')
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(work_dir),
+            'model.backbone.arch': ARCH,
+            'model.backbone.img_size': 32,
+            'model.neck.num_patches': 16,
+            'model.neck.embed_dim': 32,
+            'model.neck.decoder_embed_dim': C3,
+            'model.fusion.in_channels': C3,
+            'model.target_generator.model_cfg': TEACHER['model_cfg'],
+            'train_dataloader.batch_size': 8,
+            'train_dataloader.dataset.data_root': str(data_root),
+            'train_cfg.max_epochs': 3,
+            'default_hooks.text_features.folder': f'{work_dir}/text_features',
+            'default_hooks.progress': None,
+            **top,
+        }
+    )
+    for views in (cfg.train_pipeline, cfg.train_dataloader.dataset.pipeline):
+        views[1].scene[0].scale = 32
+        views[1].person[1].scale = (32, 32)
+    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = 1
+    cfg.param_scheduler[1].end = 3
+    cfg.param_scheduler[1].T_max = 2
+    return cfg
+
+
+def run_distributed(world: int, function: Callable, *args) -> None:
+    """Runs ``function(rank, world, *args)`` in gloo processes."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    mp.spawn(_enter, (world, port, function, args), nprocs=world)
+
+
+def _enter(rank, world, port, function, args) -> None:
+    os.environ.update(
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(world),
+    )
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', rank=rank, world_size=world)
+    try:
+        function(rank, world, *args)
+    finally:
+        dist.destroy_process_group()
