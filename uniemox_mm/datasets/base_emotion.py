@@ -114,7 +114,8 @@ class BaseEmotionDataset(BaseDataset):
         kept: list[int] = []
         for label in np.unique(labels):
             members = rng.permutation(np.flatnonzero(labels == label))
-            kept += members[: max(1, round(self.fraction * len(members)))]
+            share = max(1, round(self.fraction * len(members)))
+            kept.extend(members[:share].tolist())
         return [data_list[i] for i in sorted(kept)]
 
     def prepare_data(self, idx: int) -> Any:
@@ -131,6 +132,8 @@ class BaseEmotionDataset(BaseDataset):
             BadSampleError: The sample is broken, or as many as
                 ``max_refetch`` in a row are.
         """
+        if not -len(self) <= idx < len(self):  # which ends a for loop
+            raise IndexError(f'sample {idx} of {len(self)}')
         skipped: list[str] = []
         for offset in range(min(len(self), self.max_refetch + 1)):
             try:
@@ -148,11 +151,10 @@ class BaseEmotionDataset(BaseDataset):
         )
 
     def _read(self, idx: int) -> Any:
-        info = self.get_data_info(idx)
+        info = self.complete(self.get_data_info(idx))
         path = info['img_path']
         seed, epoch = self._epoch_key.tolist()
         try:
-            info = self.complete(info)
             if epoch < 0:
                 return self.pipeline(info)
             with seeded(seed, epoch, idx):

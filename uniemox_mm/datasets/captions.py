@@ -186,7 +186,7 @@ def _place(given: Mapping) -> str | None:
 
 def _objects(given: Mapping) -> str:
     objects = given.get('object', [])
-    if isinstance(objects, str) or not all(
+    if not isinstance(objects, (list, tuple)) or not all(
         isinstance(item, str) for item in objects
     ):
         raise ValueError(

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
+
+
+def load(path, **options):
+    return LoadEmotionImage(**options)(dict(img_path=str(path)))
+
+
+@pytest.fixture
+def photo():
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 255, (6, 8, 3), np.uint8))
+    return coarse.resize((80, 60), Image.Resampling.BICUBIC)
+
+
+def test_rgb_becomes_bgr(tmp_path, photo):
+    photo.save(tmp_path / 'a.png')
+    results = load(tmp_path / 'a.png')
+    np.testing.assert_array_equal(
+        results['img'][:, :, ::-1], np.asarray(photo)
+    )
+    assert results['ori_shape'] == results['img_shape'] == (60, 80)
+
+
+@pytest.mark.parametrize('mode', ['P', 'L', 'CMYK', 'RGBA', 'LA', '1'])
+def test_every_mode_becomes_color(tmp_path, photo, mode):
+    """CMYK and palette images are fine: their colors are kept."""
+    path = tmp_path / ('a.jpg' if mode == 'CMYK' else 'a.png')
+    photo.convert(mode).save(
+        path, **(dict(quality=100, subsampling=0) if mode == 'CMYK' else {})
+    )
+    found = load(path)['img'][:, :, ::-1].astype(float)
+    assert found.shape == (60, 80, 3)
+    expected = np.asarray(photo.convert(mode).convert('RGB'), float)
+    # JPEG loses a little; the rest is exact.
+    limit = 3 if mode == 'CMYK' else 0
+    assert np.abs(found - expected).mean() <= limit
+
+
+def test_upright_by_exif(tmp_path, photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    photo.save(tmp_path / 'a.jpg', exif=exif)
+    assert load(tmp_path / 'a.jpg')['ori_shape'] == (80, 60)
+
+
+def test_truncated_jpeg_is_refused(tmp_path, photo):
+    path = tmp_path / 'cut.jpg'
+    photo.save(path, quality=95)
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(BadSampleError, match='truncated') as error:
+        load(path)
+    assert str(path) in str(error.value)
+    assert 'expected a readable image' in str(error.value)
+
+
+@pytest.mark.parametrize('content', [b'', b'hello, I am a text'])
+def test_not_an_image(tmp_path, content):
+    path = tmp_path / 'text.jpg'
+    path.write_bytes(content)
+    with pytest.raises(BadSampleError, match='expected a readable image') as e:
+        load(path)
+    assert str(path) in str(e.value)
+
+
+def test_missing_image(tmp_path):
+    with pytest.raises(BadSampleError, match=r'gone\.jpg: no such image'):
+        load(tmp_path / 'gone.jpg')
+
+
+def test_one_pixel_is_too_small(tmp_path):
+    path = tmp_path / 'dot.png'
+    Image.new('RGB', (1, 1)).save(path)
+    with pytest.raises(BadSampleError) as error:
+        load(path)
+    assert str(path) in str(error.value)
+    assert 'is 1 x 1 pixels; expected at least 16' in str(error.value)
+    assert load(path, min_size=1)['img'].shape == (1, 1, 3)

@@ -1,0 +1,92 @@
+import pytest
+from mmengine.config import Config
+
+from uniemox_mm.engine.launch import (
+    find_checkpoint,
+    fit_to_machine,
+    resume_command,
+    use_amp,
+)
+
+
+def amp_config():
+    return Config(
+        dict(
+            optim_wrapper=dict(
+                type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.0
+            )
+        )
+    )
+
+
+def test_cpu_falls_back_to_fp32_and_says_so():
+    cfg = amp_config()
+    assert fit_to_machine(cfg, 'none') == [
+        'No accelerator here: training in fp32 instead of AMP.'
+    ]
+    assert cfg.optim_wrapper == dict(type='OptimWrapper')
+    assert fit_to_machine(cfg, 'none') == []
+
+
+def test_accelerators_are_left_alone(monkeypatch):
+    monkeypatch.setattr('uniemox_mm.engine.launch.get_device', lambda: 'cuda')
+    cfg = amp_config()
+    assert fit_to_machine(cfg, 'pytorch') == []
+    assert cfg.optim_wrapper == amp_config().optim_wrapper
+    assert 'model_wrapper_cfg' not in cfg
+
+
+def test_amp_switches_both_ways():
+    cfg = amp_config()
+    use_amp(cfg.optim_wrapper, False)
+    use_amp(cfg.optim_wrapper, True)
+    assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', dtype='bfloat16')
+    half = Config(dict(optim_wrapper=dict(type='x', dtype='float16')))
+    use_amp(half.optim_wrapper, True)
+    assert half.optim_wrapper.dtype == 'float16'
+
+
+def test_newest_checkpoint_is_found_by_its_number(tmp_path):
+    assert find_checkpoint(tmp_path) is None
+    assert find_checkpoint(tmp_path / 'nowhere') is None
+    for name in ('epoch_9.pth', 'epoch_10.pth', '.epoch_11.pth-x.tmp'):
+        (tmp_path / name).touch()
+    (tmp_path / 'best_acc_epoch_12.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text('/moved/epoch_9.pth')
+    assert find_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'launcher', 'command'),
+    [
+        ('c.py', 'none', 'python tools/train.py c.py --resume'),
+        (
+            'c.py --work-dir w --resume',
+            'none',
+            'python tools/train.py c.py --work-dir w --resume',
+        ),
+        (
+            'c.py --resume old/epoch_1.pth --no-amp',
+            'none',
+            'python tools/train.py c.py --no-amp --resume',
+        ),
+        (
+            'c.py --resume=e.pth --cfg-options a.b=1 c=2',
+            'none',
+            'python tools/train.py c.py --cfg-options a.b=1 c=2 --resume',
+        ),
+        (
+            '--local-rank=0 c.py --launcher pytorch --work-dir w',
+            'pytorch',
+            'bash tools/dist_train.sh c.py 2 --work-dir w --resume',
+        ),
+        (
+            'c.py --launcher slurm',
+            'slurm',
+            'srun python tools/train.py c.py --launcher slurm --resume',
+        ),
+    ],
+)
+def test_resume_command(monkeypatch, arguments, launcher, command):
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    assert resume_command(arguments.split(), launcher) == command
