@@ -93,10 +93,10 @@ def tiny_config(data_root: str | Path, work_dir: str | Path, **top) -> Config:
             'train_dataloader.dataset.data_root': str(data_root),
             'train_cfg.max_epochs': 3,
             'default_hooks.text_features.folder': f'{work_dir}/text_features',
-            'default_hooks.progress': None,
             **top,
         }
     )
+    del cfg.default_hooks['progress']
     for views in (cfg.train_pipeline, cfg.train_dataloader.dataset.pipeline):
         views[1].scene[0].scale = 32
         views[1].person[1].scale = (32, 32)

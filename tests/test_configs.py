@@ -7,8 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DATASETS
-from mmpretrain.registry import MODELS, TRANSFORMS
+from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 
 from tests.helpers import ROOT

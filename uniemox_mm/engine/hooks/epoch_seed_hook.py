@@ -47,12 +47,26 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Reseeds the process and tells the dataset the epoch."""
+        self._reseed(runner)
+        for dataset in _seedable(runner.train_dataloader.dataset):
+            dataset.set_epoch(self._seed, runner.epoch)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None
+    ) -> None:
+        """Reseeds again once the workers run.
+
+        Starting them draws from torch's generator, and those that live on
+        from the epoch before are not started again.
+        """
+        if batch_idx == 0:
+            self._reseed(runner)
+
+    def _reseed(self, runner: Runner) -> None:
         seed = derive_seed(self._seed, runner.epoch, get_rank())
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)  # every device
-        for dataset in _seedable(runner.train_dataloader.dataset):
-            dataset.set_epoch(self._seed, runner.epoch)
 
 
 def _seedable(dataset) -> Iterator:
