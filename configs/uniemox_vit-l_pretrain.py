@@ -46,7 +46,5 @@ train_dataloader = dict(
     ),
 )
 default_hooks = dict(
-    text_features=dict(
-        type='TextFeatureHook', folder=f'{data_root}/text_features'
-    )
+    text_features=dict(type='TextFeatureHook'),
 )

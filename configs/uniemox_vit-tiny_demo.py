@@ -128,8 +128,6 @@ param_scheduler = [
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(
     logger=dict(interval=4),
-    text_features=dict(
-        type='TextFeatureHook', folder=f'{data_root}/text_features'
-    ),
+    text_features=dict(type='TextFeatureHook'),
     progress=dict(type='ProgressBarHook', interval=4),
 )

@@ -1,5 +1,6 @@
 """Computes the text features before training, once."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,17 +25,21 @@ class TextFeatureHook(Hook):
     the step. Does nothing where L2 is off.
 
     Args:
-        folder (str): The cache, on a file system that all nodes see.
+        folder (str, optional): The cache, on a file system that all nodes
+            see. Defaults to ``text_features_<splits>`` in the data root.
         batch_size (int): Captions encoded at a time. Defaults to 256.
 
     Raises:
         ValueError: The cache belongs to other captions or another teacher.
+        OSError: The cache cannot be written.
     """
 
     priority = 'NORMAL'
 
-    def __init__(self, folder: str, batch_size: int = 256) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self, folder: str | None = None, batch_size: int = 256
+    ) -> None:
+        self.folder = folder
         self.batch_size = batch_size
 
     def before_train(self, runner: Runner) -> None:
@@ -46,32 +51,46 @@ class TextFeatureHook(Hook):
         dataset = runner.train_dataloader.dataset
         teacher = model.target_generator
         fingerprint = teacher.text_fingerprint()
-        if not self.folder.exists():
+        name = f'text_features_{"+".join(dataset.splits)}'
+        folder = Path(self.folder or Path(dataset.data_root) / name)
+        if not folder.exists():
             if is_main_process():
-                self._write(runner, dataset, teacher, fingerprint)
+                self._write(folder, runner, dataset, teacher, fingerprint)
             else:
                 # A barrier would time out on a large dataset.
-                while not self.folder.exists():
+                while not folder.exists():
                     time.sleep(1)
         dataset.attach_text_features(
-            TextFeatures(self.folder, fingerprint, len(dataset))
+            TextFeatures(folder, fingerprint, len(dataset))
         )
 
-    def _write(self, runner, dataset, teacher, fingerprint: dict) -> None:
+    def _write(
+        self, folder: Path, runner, dataset, teacher, fingerprint: dict
+    ) -> None:
+        if not os.access(_existing(folder.parent), os.W_OK):
+            raise PermissionError(
+                f'{folder}: the text features cannot be written there; give '
+                'default_hooks.text_features.folder another path'
+            )
         count = len(dataset)
         runner.logger.info(
             f'Computing the text features of {count} captions, once, into '
-            f'{self.folder}'
+            f'{folder}'
         )
         with ThreadPoolExecutor(16) as pool:  # waits for the disk, mostly
             reading = pool.map(dataset.caption_or_blank, range(count))
             captions = list(tqdm(reading, 'captions', count, leave=False))
         with tqdm(desc='text features', leave=False) as bar:
             write_text_features(
-                self.folder,
+                folder,
                 captions,
                 lambda batch: teacher.encode_text(batch).cpu().numpy(),
                 fingerprint,
                 self.batch_size,
                 lambda done: bar.update(done - bar.n),
             )
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder above that is there already."""
+    return path if path.exists() else _existing(path.parent)
