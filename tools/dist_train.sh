@@ -24,6 +24,16 @@ if [ "${NNODES:-1}" -gt 1 ]; then
 fi
 # torchrun sets 1 thread a process when nothing is said, and says so at length.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec "$python" -m torch.distributed.run "${rendezvous[@]}" \
-  --nproc_per_node "$gpus" \
+# torchrun itself, less its traceback after Ctrl-C, which would bury the command
+# that resumes.
+torchrun='
+import sys
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.run import main
+try:
+    main()
+except SignalException:
+    sys.exit(130)
+'
+exec "$python" -c "$torchrun" "${rendezvous[@]}" --nproc_per_node "$gpus" \
   "$here/train.py" "$config" --launcher pytorch "$@"

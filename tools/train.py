@@ -7,9 +7,11 @@ Examples:
 """
 
 import argparse
+import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -25,6 +27,7 @@ from uniemox_mm.engine.launch import (
 )
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
+GRACE = 3.0  # seconds
 
 
 def parse_args() -> argparse.Namespace:
@@ -109,13 +112,30 @@ def set_resume(cfg: Config, resume: str | None) -> str:
     return f'Resuming from {path}.'
 
 
+def stop_on_signals() -> None:
+    """Ends at SIGTERM, which Slurm sends, as at Ctrl-C.
+
+    torchrun passes on a Ctrl-C that its workers have had already: what comes
+    within seconds of the first must not cut the message off.
+    """
+    last = -math.inf
+
+    def stop(*_) -> None:
+        nonlocal last
+        since, last = time.monotonic() - last, time.monotonic()
+        if since > GRACE:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
 def main() -> None:
     args = parse_args()
     # MMEngine retries a file that is not plain weights with full unpickling,
     # which runs whatever code is in it.
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    # Slurm and torchrun stop jobs with SIGTERM: end as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    stop_on_signals()
     cfg = build_config(args)
     notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]
     if is_main_process():
@@ -123,8 +143,6 @@ def main() -> None:
     try:
         Runner.from_cfg(cfg).train()
     except KeyboardInterrupt:
-        # A second Ctrl-C must not cut the message off.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if is_main_process():
             print(
                 '\nInterrupted. Continue from the last whole epoch with:\n  '
