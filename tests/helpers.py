@@ -13,6 +13,8 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
+import uniemox_mm  # noqa: F401  (registers the parts)
+
 ROOT = Path(__file__).parents[1]
 
 ARCH = dict(embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=64)
