@@ -30,6 +30,9 @@ $(STAMP): setup.py constraints.txt
 	@echo 'Installing pinned versions, about 2 minutes ...'
 	$(BIN)/pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[mm,dev]'
+	@# mmcv asks for opencv-python, which needs libGL; a bare machine has none.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	  --force-reinstall --constraint constraints.txt opencv-python-headless
 	@touch $@
 
 demo: $(STAMP)

@@ -22,6 +22,7 @@ import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.engine.launch import (
     find_checkpoint,
     fit_to_machine,
+    learning_rate_note,
     resume_command,
     use_amp,
 )
@@ -138,6 +139,12 @@ def main() -> None:
     stop_on_signals()
     cfg = build_config(args)
     notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]
+    world = int(
+        os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))
+    )
+    notes.append(
+        learning_rate_note(cfg, world if cfg.launcher != 'none' else 1)
+    )
     if is_main_process():
         print(*filter(None, notes), sep='\n', flush=True)
     try:

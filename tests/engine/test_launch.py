@@ -4,6 +4,7 @@ from mmengine.config import Config
 from uniemox_mm.engine.launch import (
     find_checkpoint,
     fit_to_machine,
+    learning_rate_note,
     resume_command,
     use_amp,
 )
@@ -44,6 +45,34 @@ def test_amp_switches_both_ways():
     half = Config(dict(optim_wrapper=dict(type='x', dtype='float16')))
     use_amp(half.optim_wrapper, True)
     assert half.optim_wrapper.dtype == 'float16'
+
+
+@pytest.mark.parametrize(
+    ('world', 'enable', 'counts', 'note'),
+    [
+        (8, False, 1, ''),
+        (4, False, 2, ''),
+        (1, True, 1, ''),
+        (
+            2,
+            False,
+            1,
+            'The learning rate is for batches of 512, but 2 x 64 makes 128: '
+            '--auto-scale-lr adapts it.',
+        ),
+    ],
+)
+def test_learning_rate_note(world, enable, counts, note):
+    cfg = Config(
+        dict(
+            auto_scale_lr=dict(base_batch_size=512, enable=enable),
+            train_dataloader=dict(batch_size=64),
+            optim_wrapper=dict(accumulative_counts=counts),
+        )
+    )
+    assert learning_rate_note(cfg, world) == note
+    del cfg['auto_scale_lr']
+    assert learning_rate_note(cfg, world) == ''
 
 
 def test_newest_checkpoint_is_found_by_its_number(tmp_path):

@@ -61,6 +61,33 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
     return notes
 
 
+def learning_rate_note(cfg: Config, world_size: int) -> str:
+    """Warns of a learning rate that is not meant for the real batch size.
+
+    Args:
+        cfg (Config): The config.
+        world_size (int): Number of processes.
+
+    Returns:
+        str: One line, or nothing where the sizes agree, the rate is scaled,
+        or the config does not say what it is for.
+    """
+    scaling = cfg.get('auto_scale_lr') or {}
+    base = scaling.get('base_batch_size')
+    batch_size = (
+        world_size
+        * cfg.train_dataloader.batch_size
+        * cfg.optim_wrapper.get('accumulative_counts', 1)
+    )
+    if base is None or scaling.get('enable') or base == batch_size:
+        return ''
+    return (
+        f'The learning rate is for batches of {base}, but {world_size} x '
+        f'{cfg.train_dataloader.batch_size} makes {batch_size}: '
+        '--auto-scale-lr adapts it.'
+    )
+
+
 def find_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest checkpoint of a run, or None.
 
