@@ -71,7 +71,7 @@ def test_learning_rate_note(world, enable, counts, note):
         )
     )
     assert learning_rate_note(cfg, world) == note
-    del cfg['auto_scale_lr']
+    cfg.pop('auto_scale_lr')
     assert learning_rate_note(cfg, world) == ''
 
 
