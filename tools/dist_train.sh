@@ -13,7 +13,6 @@ config=$1
 gpus=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-python=${PYTHON:-python}
 rendezvous=(--standalone)
 if [ "${NNODES:-1}" -gt 1 ]; then
   rendezvous=(
@@ -35,5 +34,5 @@ try:
 except SignalException:
     sys.exit(130)
 '
-exec "$python" -c "$torchrun" "${rendezvous[@]}" --nproc_per_node "$gpus" \
+exec python -c "$torchrun" "${rendezvous[@]}" --nproc_per_node "$gpus" \
   "$here/train.py" "$config" --launcher pytorch "$@"

@@ -19,4 +19,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 exec srun --partition "$partition" --job-name "$job" \
   --gres "gpu:$per_node" --ntasks "$gpus" --ntasks-per-node "$per_node" \
   --cpus-per-task "${CPUS_PER_TASK:-8}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
-  "${PYTHON:-python}" -u "$here/train.py" "$config" --launcher slurm "$@"
+  python -u "$here/train.py" "$config" --launcher slurm "$@"
