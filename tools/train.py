@@ -23,6 +23,7 @@ from uniemox_mm.engine.launch import (
     find_checkpoint,
     fit_to_machine,
     learning_rate_note,
+    remove_unfinished,
     resume_command,
     use_amp,
 )
@@ -147,6 +148,7 @@ def main() -> None:
     )
     if is_main_process():
         print(*filter(None, notes), sep='\n', flush=True)
+        remove_unfinished(cfg.work_dir)
     try:
         Runner.from_cfg(cfg).train()
     except KeyboardInterrupt:

@@ -106,6 +106,20 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_faster_of_two_runs_wins(tmp_path):
+    folder = tmp_path / 'c'
+
+    def overtaken(captions):
+        if not folder.exists():
+            write_text_features(folder, CAPTIONS, encode, TEACHER)
+        return 0 * encode(captions)
+
+    write_text_features(folder, CAPTIONS, overtaken, TEACHER)
+    features = TextFeatures(folder, TEACHER, 4)
+    assert features.row(0, 'a dog', 'x.jpg')[0] == 5
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_dataset_hands_out_its_rows(drawn, tmp_path):
     dataset = EmoSet(str(drawn), caption=dict())
     captions = [dataset.caption_of(i) for i in range(len(dataset))]

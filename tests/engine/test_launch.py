@@ -5,6 +5,7 @@ from uniemox_mm.engine.launch import (
     find_checkpoint,
     fit_to_machine,
     learning_rate_note,
+    remove_unfinished,
     resume_command,
     use_amp,
 )
@@ -83,6 +84,14 @@ def test_newest_checkpoint_is_found_by_its_number(tmp_path):
     (tmp_path / 'best_acc_epoch_12.pth').touch()
     (tmp_path / 'last_checkpoint').write_text('/moved/epoch_9.pth')
     assert find_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
+
+
+def test_unfinished_files_are_removed(tmp_path):
+    for name in ('.epoch_3.pth-ab.tmp', 'epoch_2.pth', 'note.tmp'):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {'epoch_2.pth', 'note.tmp'}
+    remove_unfinished(tmp_path / 'nowhere')
 
 
 @pytest.mark.parametrize(

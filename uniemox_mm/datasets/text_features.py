@@ -123,10 +123,11 @@ def write_text_features(
     """Computes the features of captions and writes them in one move.
 
     Equal captions are encoded once. The folder appears under its name only
-    when it is whole.
+    when it is whole; where another run has written it meanwhile, that one
+    stays.
 
     Args:
-        folder (str | Path): Where to write; must not exist.
+        folder (str | Path): Where to write.
         captions (Sequence[str]): One caption a sample, without line breaks.
         encode (Callable): Captions -> features (n, C3).
         teacher (dict): Fingerprint of the teacher.
@@ -166,10 +167,10 @@ def write_text_features(
         )
         meta = dict(format=FORMAT, count=len(captions), **teacher)
         (temporary / 'meta.json').write_text(json.dumps(meta, indent=2))
-        os.replace(temporary, folder)  # noqa: PTH105
-    except BaseException:
+        if not folder.exists():  # another run may have been faster
+            os.replace(temporary, folder)  # noqa: PTH105
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def caption_hash(caption: str) -> np.uint64:

@@ -88,6 +88,12 @@ def learning_rate_note(cfg: Config, world_size: int) -> str:
     )
 
 
+def remove_unfinished(work_dir: str | Path) -> None:
+    """Removes what a run that was killed while it saved has left."""
+    for path in Path(work_dir).glob('.*.pth-*.tmp'):
+        path.unlink(missing_ok=True)
+
+
 def find_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest checkpoint of a run, or None.
 
