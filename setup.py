@@ -23,6 +23,7 @@ setup(
         'numpy>=1.24',
         'pillow>=10.0',
         'matplotlib>=3.7',
+        'tqdm>=4.60',
     ],
     # The two sets share their import names and overwrite each other, so
     # neither may come in unasked.

@@ -13,7 +13,8 @@ class KillHook(Hook):
 
     Args:
         sig (str): Name of the signal.
-        place (str): Name of the hook method to do it in.
+        place (str): Name of the hook method to do it in, or 'fsync': while a
+            checkpoint is being written.
         count (int): At which of its calls, from 1.
         rank (int, optional): Only on this rank.
     """
@@ -23,10 +24,14 @@ class KillHook(Hook):
     def __init__(self, sig, place, count, rank=None) -> None:
         self.sig = getattr(signal, sig)
         self.left = count
-        if rank in (None, int(os.environ.get('RANK', '0'))):
+        if rank not in (None, int(os.environ.get('RANK', '0'))):
+            return
+        if place == 'fsync':
+            os.fsync = self.call
+        else:
             setattr(self, place, self.call)
 
-    def call(self, runner, *args, **kwargs) -> None:
+    def call(self, *args, **kwargs) -> None:
         self.left -= 1
         if self.left == 0:
             os.kill(os.getpid(), self.sig)

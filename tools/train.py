@@ -7,6 +7,7 @@ Examples:
 """
 
 import argparse
+import inspect
 import math
 import os
 import signal
@@ -15,8 +16,7 @@ import time
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.dist import is_main_process
-from mmengine.runner import Runner
+from mmengine.runner import Runner, checkpoint
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.engine.launch import (
@@ -30,6 +30,17 @@ from uniemox_mm.engine.launch import (
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 GRACE = 3.0  # seconds
+# What the runner reads from the config beside its own arguments.
+OTHER_SETTINGS = {
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,8 +89,22 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def check_options(options: dict) -> None:
+    """Refuses overrides that would have no effect."""
+    read = set(inspect.signature(Runner.__init__).parameters) | OTHER_SETTINGS
+    for key in options:
+        if key.split('.')[0] not in read:
+            sys.exit(
+                f'--cfg-options {key}: training reads no such setting, so it '
+                'would have no effect. Variables of a config are settled when '
+                'the file is read: override what they set, such as '
+                'train_dataloader.batch_size'
+            )
+
+
 def build_config(args: argparse.Namespace) -> Config:
     cfg = Config.fromfile(args.config)
+    check_options(args.cfg_options)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     name = Path(args.config).stem
@@ -134,28 +159,41 @@ def stop_on_signals() -> None:
 
 def main() -> None:
     args = parse_args()
-    # MMEngine retries a file that is not plain weights with full unpickling,
-    # which runs whatever code is in it.
-    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    if hasattr(checkpoint, 'get_torch_safe_globals'):
+        # This MMEngine retries a file that is not plain weights with full
+        # unpickling, which runs whatever code is in it.
+        os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     stop_on_signals()
     cfg = build_config(args)
     notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]
+    # Not is_main_process: on GPUs there is no process group yet.
+    rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
+    first = args.launcher == 'none' or rank == '0'
     world = int(
         os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))
     )
     notes.append(
         learning_rate_note(cfg, world if cfg.launcher != 'none' else 1)
     )
-    if is_main_process():
+    if first:
         print(*filter(None, notes), sep='\n', flush=True)
         remove_unfinished(cfg.work_dir)
     try:
         Runner.from_cfg(cfg).train()
     except KeyboardInterrupt:
-        if is_main_process():
+        if first:
+            # Until the work dir has one, the checkpoint that was given.
+            given = cfg.get('resume') and not find_checkpoint(cfg.work_dir)
+            command = resume_command(
+                sys.argv[1:],
+                args.config,
+                args.launcher,
+                cfg.load_from if given else None,
+            )
             print(
                 '\nInterrupted. Continue from the last whole epoch with:\n  '
-                + resume_command(sys.argv[1:], args.launcher),
+                + command,
+                file=sys.stderr,
                 flush=True,
             )
         # Other ranks may wait for this one: leave without a goodbye.

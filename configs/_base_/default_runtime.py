@@ -18,6 +18,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     bad_samples=dict(type='BadSampleHook'),
+    finite_loss=dict(type='FiniteLossHook', interval=50),
 )
 
 env_cfg = dict(

@@ -60,6 +60,7 @@ FULL = dict(
             'animal.',
         ),
         (dict(image_id='x', unknown=3), None, 'A photo.'),
+        (dict(object=['Dog', ' ', '']), None, 'A photo, with a dog.'),
     ],
 )
 def test_sentences(attributes, emotion, sentence):

@@ -35,6 +35,15 @@ def test_class_names_come_from_the_lists(drawn):
         assert name.startswith(emotion)
 
 
+def test_the_id_of_a_row_may_be_a_number(own_drawn):
+    before = table(EmoSet(str(own_drawn)))
+    edit(
+        own_drawn / 'train.json',
+        lambda rows: [[r[0], i, *r[1:]] for i, r in enumerate(rows)],
+    )
+    assert table(EmoSet(str(own_drawn))) == before
+
+
 def test_splits_are_joined_in_order(drawn):
     dataset = EmoSet(str(drawn), split=['train', 'val'])
     alone = [EmoSet(str(drawn), split=s) for s in ('train', 'val')]
@@ -120,6 +129,10 @@ def test_openmmlab_annotation(own_drawn):
     )
     assert dataset[1]['caption'] == 'Written before.'
     assert dataset[0]['persons'] == [[1, 2, 30, 40, 0.9]]
+    entries[0]['attributes'] = [1]
+    (own_drawn / 'made.json').write_text(json.dumps(content))
+    with pytest.raises(BadSampleError, match=r'fear_00000.jpg.* are \[1\]'):
+        EmoSet(str(own_drawn), split='made', caption=dict())[0]
     two = EmoSet(str(own_drawn), split='made', num_classes=2)
     assert [two[i]['gt_label'] for i in range(2)] == [1, 0]
 
@@ -190,6 +203,28 @@ def broken_row(root, row):
             ['train.json', '"data_list"', "['a']"],
         ),
         (
+            lambda root: (root / 'train.json').write_text('[]'),
+            ValueError,
+            ['train.json: expected rows, but it is empty'],
+        ),
+        (
+            lambda root: (root / 'train.json').write_text(
+                '{"metainfo": null, "data_list": null}'
+            ),
+            ValueError,
+            ['train.json', "['data_list', 'metainfo']"],
+        ),
+        (
+            lambda root: (root / 'info.json').write_text('{"emotion": []}'),
+            ValueError,
+            ['info.json: its label2idx is None'],
+        ),
+        (
+            lambda root: (root / 'info.json').write_text('null'),
+            ValueError,
+            ['info.json: its label2idx is None'],
+        ),
+        (
             lambda root: (root / 'train.json').unlink(),
             FileNotFoundError,
             ['train.json: no such split file', 'but', 'holds', 'val.json'],
@@ -217,7 +252,9 @@ def test_damaged_lists_name_file_and_expectation(
 @pytest.mark.parametrize(
     ('entry', 'message'),
     [
-        (dict(img_path='a.jpg'), 'entry 0 has the keys'),
+        (dict(img_path='a.jpg'), r"entry 0 is \{'img_path': 'a.jpg'\}"),
+        (dict(img_path=3, gt_label=1), 'entry 0 is .* img_path .a string'),
+        (3, 'entry 0 is 3; expected an object'),
         (
             dict(img_path='a.jpg', gt_label=8),
             'entry 0 has the label 8; expected 0 to 7',
@@ -292,6 +329,7 @@ def test_damaged_annotation_is_named(own_drawn, content, message):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
+        (dict(split=[]), 'at least one split file'),
         (dict(num_classes=7), '8 emotions or 2 polarities, not 7'),
         (dict(caption=dict(emotoin=True)), r"\['emotoin'\]"),
         (dict(fraction=0), r'fraction must be in \(0, 1\], but is 0'),

@@ -1,4 +1,7 @@
+import os
 import pickle
+import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +107,25 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_text_features(tmp_path / 'c', CAPTIONS, fail, TEACHER)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_others_may_read_it(folder):
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o777 & ~umask
+
+
+def test_annotations_are_read_once_a_run(own_drawn, tmp_path):
+    dataset = EmoSet(str(own_drawn), caption=dict())
+    captions = [dataset.caption_of(i) for i in range(len(dataset))]
+    write_text_features(tmp_path / 'c', captions, encode, TEACHER)
+    dataset.attach_text_features(TextFeatures(tmp_path / 'c', TEACHER, 16))
+    first = dataset[2]
+    assert first['caption'] == captions[2]
+    Path(first['annotation']).unlink()
+    np.testing.assert_array_equal(
+        dataset[2]['text_feature'], first['text_feature']
+    )
 
 
 def test_the_faster_of_two_runs_wins(tmp_path):

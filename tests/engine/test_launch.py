@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from mmengine.config import Config
 
@@ -42,10 +44,32 @@ def test_amp_switches_both_ways():
     cfg = amp_config()
     use_amp(cfg.optim_wrapper, False)
     use_amp(cfg.optim_wrapper, True)
-    assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', dtype='bfloat16')
+    assert cfg.optim_wrapper == dict(
+        type='AmpOptimWrapper',
+        dtype='bfloat16',
+        loss_scale=dict(enabled=False),
+    )
     half = Config(dict(optim_wrapper=dict(type='x', dtype='float16')))
     use_amp(half.optim_wrapper, True)
-    assert half.optim_wrapper.dtype == 'float16'
+    assert half.optim_wrapper == dict(type='AmpOptimWrapper', dtype='float16')
+
+
+def test_launchers_that_need_gpus_say_so():
+    with pytest.raises(ValueError, match='slurm needs accelerators'):
+        fit_to_machine(amp_config(), 'slurm')
+
+
+def test_wrapper_settings_of_the_user_are_kept(monkeypatch):
+    monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
+    cfg = amp_config()
+    cfg.model_wrapper_cfg = dict(find_unused_parameters=True)
+    fit_to_machine(cfg, 'pytorch')
+    assert cfg.model_wrapper_cfg == dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=True,
+        device_ids=None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +123,7 @@ def test_unfinished_files_are_removed(tmp_path):
     [
         ('c.py', 'none', 'python tools/train.py c.py --resume'),
         (
-            'c.py --work-dir w --resume',
+            '--work-dir w c.py --resume',
             'none',
             'python tools/train.py c.py --work-dir w --resume',
         ),
@@ -114,17 +138,35 @@ def test_unfinished_files_are_removed(tmp_path):
             'python tools/train.py c.py --cfg-options a.b=1 c=2 --resume',
         ),
         (
-            '--local-rank=0 c.py --launcher pytorch --work-dir w',
+            '--local-rank 0 c.py --launcher pytorch --work-dir w',
             'pytorch',
             'bash tools/dist_train.sh c.py 2 --work-dir w --resume',
         ),
         (
-            'c.py --launcher slurm',
+            'c.py --launcher=slurm',
             'slurm',
-            'srun python tools/train.py c.py --launcher slurm --resume',
+            'python tools/train.py c.py --launcher slurm --resume',
         ),
     ],
 )
 def test_resume_command(monkeypatch, arguments, launcher, command):
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
-    assert resume_command(arguments.split(), launcher) == command
+    monkeypatch.setattr('shutil.which', lambda name: sys.executable)
+    found = resume_command(arguments.split(), 'c.py', launcher)
+    assert found == command
+
+
+def test_resume_command_repeats_what_is_needed(monkeypatch):
+    monkeypatch.setattr('shutil.which', lambda name: '/other/python')
+    found = resume_command(
+        ['c.py', '--resume', 'a b.pth'], 'c.py', 'none', 'a b.pth'
+    )
+    assert found == (
+        f"{sys.executable} tools/train.py c.py --resume 'a b.pth'"
+    )
+    monkeypatch.setenv('NNODES', '2')
+    monkeypatch.setenv('NODE_RANK', '1')
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '8')
+    assert resume_command(['c.py'], 'c.py', 'pytorch') == (
+        'env NNODES=2 NODE_RANK=1 bash tools/dist_train.sh c.py 8 --resume'
+    )

@@ -105,10 +105,10 @@ def test_a_run_leaves_what_it_should(uninterrupted):
     [
         dict(sig='SIGKILL', place='after_train_iter', count=2),
         dict(sig='SIGKILL', place='after_train_iter', count=7),
-        dict(sig='SIGKILL', place='before_save_checkpoint', count=2),
+        dict(sig='SIGKILL', place='fsync', count=2),
         dict(sig='SIGKILL', place='after_train_epoch', count=2),
     ],
-    ids=['first-epoch', 'third-epoch', 'saving', 'just-saved'],
+    ids=['first-epoch', 'second-epoch', 'saving', 'just-saved'],
 )
 def test_killed_and_resumed_equals_uninterrupted(
     drawn, tmp_path, uninterrupted, kill
@@ -116,9 +116,14 @@ def test_killed_and_resumed_equals_uninterrupted(
     work_dir = tmp_path / 'work'
     config = write_config(tmp_path, drawn, work_dir, kill)
     assert train(config).returncode == -9
+    if kill['place'] == 'fsync':
+        assert (work_dir / 'epoch_1.pth').exists()
+        assert not (work_dir / 'epoch_2.pth').exists()
+        assert list(work_dir.glob('.epoch_2.pth-*.tmp'))
     config = write_config(tmp_path, drawn, work_dir)
     result = train(config, '--resume')
     assert result.returncode == 0, result.stdout + result.stderr
+    assert not list(work_dir.glob('.*.tmp'))
     if kill['count'] == 2 and kill['place'] == 'after_train_iter':
         assert f'Nothing to resume in {work_dir}' in result.stdout
     assert_same_end(work_dir, uninterrupted[0])
@@ -134,7 +139,7 @@ def test_interrupted_run_prints_the_command_that_resumes(
     result = train(config, '--work-dir', work_dir)
     assert result.returncode == 130
     assert 'Traceback' not in result.stdout + result.stderr
-    *_, message, command = result.stdout.splitlines()
+    *_, message, command = result.stderr.splitlines()
     assert message == 'Interrupted. Continue from the last whole epoch with:'
     assert shlex.split(command) == [
         'python', 'tools/train.py', str(config), '--work-dir', str(work_dir),
@@ -224,6 +229,14 @@ def test_start_weights_with_code_do_not_run_it(drawn, tmp_path):
     result = start_weights(tmp_path, drawn, tmp_path / 'w.pth')
     assert result.returncode != 0
     assert not trap.exists()
+
+
+@pytest.mark.parametrize('key', ['batch_size', 'trian_cfg.max_epochs'])
+def test_overrides_without_effect_are_refused(key):
+    config = ROOT / 'configs/uniemox_vit-tiny_demo.py'
+    result = train(config, '--cfg-options', f'{key}=3')
+    assert result.returncode == 1
+    assert f'--cfg-options {key}: training reads no such' in result.stderr
 
 
 def test_wrong_arguments(tmp_path, drawn):

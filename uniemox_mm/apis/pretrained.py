@@ -1,5 +1,6 @@
 """Loads trained models from disk, without running what a file may hold."""
 
+import copy
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -80,6 +81,10 @@ def load_pretrained(
             raise FileNotFoundError(f'{path}: holds no epoch_*.pth')
         path = found
     init_default_scope(config.get('default_scope', 'mmpretrain'))
-    model = MODELS.build(config.model)
+    settings = copy.deepcopy(config.model)
+    if settings.get('target_generator'):
+        # The teacher is in no checkpoint, and a trained student needs none.
+        settings['target_generator']['pretrained'] = None
+    model = MODELS.build(settings)
     model.load_state_dict(load_weights(path), strict=True)
     return model.eval()

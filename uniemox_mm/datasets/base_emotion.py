@@ -12,6 +12,7 @@ from .errors import BadSampleError
 from .json_files import read_json
 from .persons import read_person_file
 from .sample_randomness import seeded
+from .text_features import StaleFeaturesError
 
 
 class BaseEmotionDataset(BaseDataset):
@@ -151,15 +152,16 @@ class BaseEmotionDataset(BaseDataset):
         )
 
     def _read(self, idx: int) -> Any:
-        info = self.complete(self.get_data_info(idx))
+        info = self.get_data_info(idx)
         path = info['img_path']
         seed, epoch = self._epoch_key.tolist()
         try:
+            info = self.complete(info)
             if epoch < 0:
                 return self.pipeline(info)
             with seeded(seed, epoch, idx):
                 return self.pipeline(info)
-        except BadSampleError:
+        except (BadSampleError, StaleFeaturesError):
             raise
         except Exception as error:
             raise RuntimeError(
@@ -173,7 +175,9 @@ class BaseEmotionDataset(BaseDataset):
         root = Path(self.data_root)
         missing = []
         for info in data_list:
-            name = Path(info['img_path']).relative_to(root).as_posix()
+            image = Path(info['img_path'])
+            inside = image.is_relative_to(root)
+            name = (image.relative_to(root) if inside else image).as_posix()
             if name in boxes:
                 info['persons'] = boxes[name]
             else:
@@ -188,12 +192,14 @@ class BaseEmotionDataset(BaseDataset):
 
     def _read_openmmlab(self, path: Path, content: dict) -> list[dict]:
         """Rows of an annotation file in OpenMMLab 2.0 format."""
-        if 'data_list' not in content:
+        entries = content.get('data_list')
+        metainfo = content.get('metainfo') or {}
+        if not isinstance(entries, list) or not isinstance(metainfo, dict):
             raise ValueError(
-                f'{path}: expected {{"metainfo": ..., "data_list": [...]}}, '
-                f'but found the keys {sorted(content)}'
+                f'{path}: expected {{"metainfo": {{...}}, "data_list": '
+                f'[...]}}, but found the keys {sorted(content)}'
             )
-        classes = content.get('metainfo', {}).get('classes')
+        classes = metainfo.get('classes')
         own = self.METAINFO['classes']
         if classes is not None and tuple(classes) != tuple(own):
             raise ValueError(
@@ -201,11 +207,15 @@ class BaseEmotionDataset(BaseDataset):
                 f'{tuple(own)}'
             )
         rows = []
-        for number, entry in enumerate(content['data_list']):
-            if 'img_path' not in entry or 'gt_label' not in entry:
+        for number, entry in enumerate(entries):
+            if (
+                not isinstance(entry, dict)
+                or not isinstance(entry.get('img_path'), str)
+                or 'gt_label' not in entry
+            ):
                 raise ValueError(
-                    f'{path}: entry {number} has the keys {sorted(entry)}; '
-                    'expected at least img_path and gt_label'
+                    f'{path}: entry {number} is {entry!r}; expected an object '
+                    'with at least img_path (a string) and gt_label'
                 )
             if entry['gt_label'] not in range(len(own)):
                 raise ValueError(

@@ -192,7 +192,7 @@ def _objects(given: Mapping) -> str:
         raise ValueError(
             f'object must be a list of strings, but is {objects!r}'
         )
-    names = [' '.join(item.lower().split()) for item in objects if item]
+    names = [' '.join(i.lower().split()) for i in objects if i.strip()]
     nouns = [n if n in _UNCOUNTED else with_article(n) for n in names]
     if not nouns:
         return ''

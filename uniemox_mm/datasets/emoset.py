@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from mmpretrain.registry import DATASETS
 
 from .base_emotion import BaseEmotionDataset
@@ -74,6 +75,8 @@ class EmoSet(BaseEmotionDataset):
                 "'emotion'"
             )
         self.splits = [split] if isinstance(split, str) else list(split)
+        if not self.splits:
+            raise ValueError('split must name at least one split file')
         self.num_classes = num_classes
         self.caption = caption
         self.text_features: TextFeatures | None = None
@@ -126,17 +129,27 @@ class EmoSet(BaseEmotionDataset):
                 when it is read.
         """
         self.text_features = features
+        # Shared, so that what one worker has checked all know.
+        self._checked = torch.zeros(len(self), dtype=torch.bool)
+        self._checked.share_memory_()
 
     def complete(self, info: dict) -> dict:
-        """Adds the caption, and its feature where features are attached."""
+        """Adds the caption, and its feature where features are attached.
+
+        With features the caption is written once a run, to check its row:
+        annotation files are not opened again in every epoch.
+        """
         if self.caption is None:
             return info
-        if 'caption' not in info:
+        index = info['sample_idx']
+        checked = self.text_features is not None and self._checked[index]
+        if 'caption' not in info and not checked:
             info['caption'] = self._write_caption(info)
         if self.text_features is not None:
             info['text_feature'] = self.text_features.row(
-                info['sample_idx'], info['caption'], info['img_path']
+                index, info.get('caption'), info['img_path']
             )
+            self._checked[index] = True
         return info
 
     def caption_of(self, idx: int) -> str:
@@ -160,6 +173,11 @@ class EmoSet(BaseEmotionDataset):
         emotion = info['emotion']
         source = info['img_path']
         attributes = info.get('attributes')
+        if not isinstance(attributes, dict | None):
+            raise BadSampleError(
+                f'{source}: its attributes must be an object, but are '
+                f'{attributes!r}'
+            )
         if attributes is None and 'annotation' in info:
             source = info['annotation']
             attributes = self.read_sample_json(source)
@@ -181,7 +199,7 @@ class EmoSet(BaseEmotionDataset):
         info = read_json(path)
         # Flat in the released zip, one table an attribute on GitHub.
         table = info.get('emotion', info) if isinstance(info, dict) else {}
-        label2idx = table.get('label2idx')
+        label2idx = table.get('label2idx') if isinstance(table, dict) else None
         expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
         if label2idx != expected:
             raise ValueError(
@@ -191,6 +209,8 @@ class EmoSet(BaseEmotionDataset):
 
     def _read_split(self, path: Path) -> list[dict]:
         content = read_json(path)
+        if content == []:
+            raise ValueError(f'{path}: expected rows, but it is empty')
         if isinstance(content, dict):
             rows = self._read_openmmlab(path, content)
             for row in rows:
@@ -210,7 +230,7 @@ class EmoSet(BaseEmotionDataset):
         if (
             not isinstance(row, list)
             or len(row) not in (3, 4)
-            or not all(isinstance(field, str) for field in row)
+            or not all(isinstance(row[i], str) for i in (0, -2, -1))
         ):
             raise ValueError(
                 f'{path}: row {number} is {row!r}; expected [emotion, image, '

@@ -15,6 +15,10 @@ import numpy as np
 FORMAT = 1
 
 
+class StaleFeaturesError(ValueError):
+    """A cache of text features was made for other captions or weights."""
+
+
 class TextFeatures:
     """Memory-mapped features Lambda of the captions of a dataset.
 
@@ -30,8 +34,8 @@ class TextFeatures:
         count (int): Number of samples in the dataset in use.
 
     Raises:
-        ValueError: The cache was made for something else, or is damaged; the
-            message says what differs.
+        StaleFeaturesError: The cache was made for something else, or is
+            damaged; the message says what differs.
     """
 
     def __init__(
@@ -42,27 +46,30 @@ class TextFeatures:
         self._hashes: np.ndarray | None = None
         self._features: np.ndarray | None = None
 
-    def row(self, index: int, caption: str, image: str) -> np.ndarray:
+    def row(self, index: int, caption: str | None, image: str) -> np.ndarray:
         """The feature of one caption.
 
         Args:
             index (int): Index of the sample in the dataset.
-            caption (str): The sample's caption now.
+            caption (str, optional): The sample's caption now, or None where
+                it was checked before.
             image (str): The sample's image, for the message.
 
         Returns:
             np.ndarray: (C3,) float32, a copy.
 
         Raises:
-            ValueError: The row was made from another caption.
+            StaleFeaturesError: The row was made from another caption.
         """
         if self._features is None or self._hashes is None:
             self._hashes = np.load(self.folder / 'hashes.npy', mmap_mode='r')
             self._features = np.load(
                 self.folder / 'features.npy', mmap_mode='r'
             )
-        if self._hashes[index] != caption_hash(caption):
-            raise ValueError(
+        if caption is not None and self._hashes[index] != caption_hash(
+            caption
+        ):
+            raise StaleFeaturesError(
                 f'{self.folder}: row {index} was made from the caption '
                 f'{self._stored_caption(index)!r}, but {image} now has '
                 f'{caption!r}; {self._remedy}'
@@ -85,7 +92,7 @@ class TextFeatures:
             meta = json.loads((self.folder / 'meta.json').read_text())
             stored = np.load(self.folder / 'features.npy', mmap_mode='r').shape
         except (OSError, ValueError) as error:
-            raise ValueError(
+            raise StaleFeaturesError(
                 f'{self.folder}: not a cache of text features ({error}); '
                 f'{self._remedy}'
             ) from None
@@ -99,7 +106,7 @@ class TextFeatures:
         if not differences and stored != shape:
             differences = [f'features.npy is {stored}, expected {shape}']
         if differences:
-            raise ValueError(
+            raise StaleFeaturesError(
                 f'{self.folder}: these text features were made for something '
                 f'else: {"; ".join(differences)}; {self._remedy}'
             )
@@ -167,6 +174,9 @@ def write_text_features(
         )
         meta = dict(format=FORMAT, count=len(captions), **teacher)
         (temporary / 'meta.json').write_text(json.dumps(meta, indent=2))
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)  # mkdtemp shuts others out
         if not folder.exists():  # another run may have been faster
             os.replace(temporary, folder)  # noqa: PTH105
     finally:

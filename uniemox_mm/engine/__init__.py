@@ -1,11 +1,19 @@
 """What the runner needs beyond MMEngine: hooks, checkpoints, launching."""
 
 from .atomic_backend import AtomicLocalBackend
-from .hooks import BadSampleHook, EpochSeedHook, TextFeatureHook
+from .hooks import (
+    BadSampleHook,
+    EpochSeedHook,
+    FiniteLossHook,
+    ProgressBarHook,
+    TextFeatureHook,
+)
 
 __all__ = [
     'AtomicLocalBackend',
     'BadSampleHook',
     'EpochSeedHook',
+    'FiniteLossHook',
+    'ProgressBarHook',
     'TextFeatureHook',
 ]

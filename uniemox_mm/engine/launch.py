@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 
+# Arguments that a resumed run gets anew.
+_DROPPED = {'--resume', '--launcher', '--local_rank', '--local-rank'}
 _CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
@@ -24,6 +28,9 @@ def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
     if amp:
         optim_wrapper.type = 'AmpOptimWrapper'
         optim_wrapper.setdefault('dtype', 'bfloat16')
+        if optim_wrapper.dtype == 'bfloat16':
+            # It has the exponents of float32: nothing to scale.
+            optim_wrapper.setdefault('loss_scale', dict(enabled=False))
         return
     optim_wrapper.type = 'OptimWrapper'
     for key in ('dtype', 'loss_scale', 'use_fp64'):
@@ -42,9 +49,17 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
 
     Returns:
         list[str]: What was changed, a line each, for the user.
+
+    Raises:
+        ValueError: The launcher works with accelerators only.
     """
     if get_device() != 'cpu':
         return []
+    if launcher not in ('none', 'pytorch'):
+        raise ValueError(
+            f'the launcher {launcher} needs accelerators, but this machine '
+            'has none; for processes on the CPU use tools/dist_train.sh'
+        )
     notes = []
     if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
         use_amp(cfg.optim_wrapper, False)
@@ -53,11 +68,13 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
         # MMEngine would ask for a GPU while it starts the process group.
         if not torch.distributed.is_initialized():
             torch.distributed.init_process_group('gloo')
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            device_ids=None,
-        )
+        cfg.model_wrapper_cfg = {
+            'type': 'MMDistributedDataParallel',
+            'broadcast_buffers': False,
+            'find_unused_parameters': cfg.get('find_unused_parameters', False),
+            **(cfg.get('model_wrapper_cfg') or {}),
+            'device_ids': None,
+        }
     return notes
 
 
@@ -110,39 +127,50 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
     return max(found)[1] if found else None
 
 
-def resume_command(arguments: Sequence[str], launcher: str) -> str:
+def resume_command(
+    arguments: Sequence[str],
+    config: str,
+    launcher: str,
+    checkpoint: str | None = None,
+) -> str:
     """The command line that continues a run.
 
     Args:
-        arguments (Sequence[str]): The command line of ``tools/train.py``,
-            from the config on.
-        launcher (str): Its ``--launcher``.
+        arguments (Sequence[str]): The command line of ``tools/train.py``.
+        config (str): The config among them.
+        launcher (str): The launcher among them.
+        checkpoint (str, optional): What to go on from where the work dir has
+            no checkpoint of its own yet. Defaults to None.
 
     Returns:
-        str: The same command with a plain ``--resume``.
+        str: The same command with ``--resume``.
     """
     kept: list[str] = []
-    skip_value = False
+    value_of_dropped = False
     for argument in arguments:
-        is_value = skip_value and not argument.startswith('-')
-        skip_value = argument == '--resume'
-        dropped = argument.startswith(('--resume', '--local'))
-        if not is_value and not dropped:
+        if argument.startswith('--'):
+            dropped = argument.split('=')[0] in _DROPPED
+            value_of_dropped = dropped and '=' not in argument
+            if not dropped:
+                kept.append(argument)
+        elif value_of_dropped:
+            value_of_dropped = False
+        else:
             kept.append(argument)
-    world = os.environ.get('LOCAL_WORLD_SIZE', '1')
+    kept.remove(config)
     if launcher == 'pytorch':
-        kept = _without_launcher(kept)
-        start = ['bash', 'tools/dist_train.sh', kept[0], world, *kept[1:]]
-    elif launcher == 'slurm':
-        start = ['srun', 'python', 'tools/train.py', *kept]
+        names = ('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+        several = int(os.environ.get('NNODES', '1')) > 1
+        nodes = [f'{n}={os.environ[n]}' for n in names if n in os.environ]
+        start = ['env', *nodes] if several else []
+        start += ['bash', 'tools/dist_train.sh', config]
+        start.append(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     else:
-        start = ['python', 'tools/train.py', *kept]
-    return shlex.join([*start, '--resume'])
-
-
-def _without_launcher(arguments: Sequence[str]) -> list[str]:
-    kept = list(arguments)
-    if '--launcher' in kept:
-        at = kept.index('--launcher')
-        del kept[at : at + 2]
-    return [a for a in kept if not a.startswith('--launcher=')]
+        found = shutil.which('python') or ''
+        # Not resolved: the python of an environment is a link to another.
+        python = 'python' if found == sys.executable else sys.executable
+        start = [python, 'tools/train.py', config]
+        if launcher != 'none':
+            start += ['--launcher', launcher]
+    resume = ['--resume', checkpoint] if checkpoint else ['--resume']
+    return shlex.join([*start, *kept, *resume])

@@ -10,7 +10,11 @@ std = [58.395, 57.12, 57.375]
 model = dict(
     type='EmoMAE',
     data_preprocessor=dict(
-        type='SelfSupDataPreprocessor', mean=mean, std=std, to_rgb=True
+        type='SelfSupDataPreprocessor',
+        mean=mean,
+        std=std,
+        to_rgb=True,
+        non_blocking=True,
     ),
     backbone=dict(
         type='DualStreamViT',

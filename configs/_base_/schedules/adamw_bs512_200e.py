@@ -6,7 +6,7 @@ Not run by itself.
 optim_wrapper = dict(
     type='AmpOptimWrapper',
     dtype='bfloat16',
-    loss_scale=1.0,  # bfloat16 has the exponents of float32
+    loss_scale=dict(enabled=False),  # bfloat16 has float32's exponents
     optimizer=dict(
         type='AdamW',
         lr=1e-3 * 512 / 256,  # base lr 1e-3 x batch size / 256

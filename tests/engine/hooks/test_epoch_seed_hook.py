@@ -69,6 +69,23 @@ def test_a_run_without_a_seed_resumes_with_the_checkpoints(drawn, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_loop_without_epochs_is_left_alone(drawn, tmp_path):
+    cfg = tiny_config(drawn, tmp_path)
+    cfg.train_dataloader.num_workers = 0
+    cfg.train_dataloader.persistent_workers = False
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint.by_epoch = False
+    cfg.log_level = 'WARNING'
+    fit_to_machine(cfg, 'none')
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.train_dataloader.dataset._epoch_key.tolist() == [-1, -1]
+    (log,) = tmp_path.glob('*/*.log')
+    assert 'IterBasedTrainLoop has no epochs' in log.read_text()
+
+
+@pytest.mark.slow
 def test_epochs_and_seeds_differ_in_order_and_masks(drawn, tmp_path):
     _, one = run(drawn, tmp_path / '1', 'one', 1, stop_at=8)
     _, same = run(drawn, tmp_path / '2', 'same', 1, stop_at=8)

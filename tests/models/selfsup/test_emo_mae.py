@@ -157,6 +157,22 @@ def test_cached_text_features_equal_the_captions():
         torch.testing.assert_close(results[0][name], results[1][name])
 
 
+def test_bfloat16_stays_close_to_float32():
+    """As AmpOptimWrapper runs it, on the CPU."""
+    model = ready()
+    torch.manual_seed(2)
+    full = model(views(), samples(4), mode='loss')
+    torch.manual_seed(2)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        half = model(views(), samples(4), mode='loss')
+    sum(half.values()).backward()
+    for name, loss in half.items():
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, full[name], atol=0.02, rtol=0.02)
+    for name, p in model.named_parameters():
+        assert p.grad is None or torch.isfinite(p.grad).all(), name
+
+
 def test_extract_feat_is_the_unmasked_scene():
     model = ready()
     scene, person = views()

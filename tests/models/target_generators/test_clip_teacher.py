@@ -147,6 +147,73 @@ def test_loads_a_local_file(tmp_path):
     assert_same(bits(source), loaded)
 
 
+class AsPublished(torch.nn.Module):
+    """CLIP's weights in a TorchScript module, half precision, with sizes."""
+
+    def __init__(self, clip):
+        super().__init__()
+        for name, child in clip.named_children():
+            self.add_module(name, _Holder(child))
+        for name, parameter in clip.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+        for name, size in (
+            ('input_resolution', 32),
+            ('context_length', 77),
+            ('vocab_size', 49408),
+        ):
+            self.register_buffer(name, torch.tensor(size))
+
+    def forward(self, x):
+        return x
+
+
+class _Holder(torch.nn.Module):
+    """A module's parameters and children without its code."""
+
+    def __init__(self, source):
+        super().__init__()
+        for name, child in source.named_children():
+            self.add_module(name, _Holder(child))
+        for name, parameter in source.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+
+    def forward(self, x):
+        return x
+
+
+def test_loads_openais_torchscript_archive(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')  # as in training
+    source = build(TEACHER, seed=5)
+    path = tmp_path / 'ViT-B-16.pt'
+    published = AsPublished(source.clip).half()
+    torch.jit.script(published).save(str(path))
+    loaded = build(TEACHER, pretrained=str(path))
+    expected = {k: v.half().float() for k, v in bits(source).items()}
+    assert_same(expected, loaded)
+    assert loaded.clip.text_projection.dtype == torch.float32
+
+
+def test_an_archive_of_another_architecture_is_refused(tmp_path):
+    path = tmp_path / 'ViT-B-16.pt'
+    torch.jit.script(AsPublished(build(TEACHER).clip)).save(str(path))
+    deeper = copy.deepcopy(TEACHER['model_cfg'])
+    deeper['vision_cfg']['layers'] = 3
+    with pytest.raises(RuntimeError, match=r'resblocks\.2') as error:
+        build(TEACHER, pretrained=str(path), model_cfg=deeper)
+    assert str(path) in str(error.value)
+
+
+def test_convolutional_clips_work_too():
+    cfg = dict(
+        embed_dim=C3,
+        vision_cfg=dict(image_size=64, layers=[1, 1, 1, 1], width=8),
+        text_cfg=TEACHER['model_cfg']['text_cfg'],
+    )
+    teacher = build(TEACHER, model='RN50', model_cfg=cfg)
+    omega, _ = teacher(torch.randn(2, 3, 32, 32), None)
+    assert omega.shape == (2, C3) and teacher.embed_dim == C3
+
+
 def test_missing_weights_are_explained(tmp_path):
     path = str(tmp_path / 'nothing.pt')
     with pytest.raises(RuntimeError) as error:
@@ -174,3 +241,23 @@ def test_fingerprint_changes_with_the_text_tower_alone():
     with torch.no_grad():
         teacher.clip.token_embedding.weight[7, 3] += 1
     assert teacher.text_fingerprint() != first
+
+
+def test_fingerprint_changes_with_what_the_weights_do_not_show():
+    first = build(TEACHER).text_fingerprint()
+    heads = copy.deepcopy(TEACHER['model_cfg'])
+    heads['text_cfg']['heads'] = 4
+    quick = dict(TEACHER['model_cfg'], quick_gelu=True)
+    for cfg in (heads, quick):
+        other = build(TEACHER, model_cfg=cfg).text_fingerprint()
+        weights = 'text_weights_sha256'
+        assert other[weights] == first[weights]
+        assert other != first
+
+
+def test_text_features_do_not_depend_on_autocast():
+    teacher = build(TEACHER)
+    expected = teacher.encode_text(['a dog'])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = teacher.encode_text(['a dog'])
+    assert torch.equal(found, expected)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
 from uniemox_mm.datasets.sample_randomness import derive_seed
@@ -27,12 +27,22 @@ class EpochSeedHook(Hook):
       the checkpoint that is resumed,
     - the augmentation of a sample follows from (seed, epoch, index), for
       datasets with ``set_epoch``, whatever the number of workers.
+
+    Needs a loop that knows epochs; in another it warns and does nothing.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
         """Takes over the run's seed, which resuming may have changed."""
+        self._active = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        if not self._active:
+            runner.logger.warning(
+                f'{type(runner.train_loop).__name__} has no epochs: when this '
+                'run is resumed, masks, order and augmentation will not '
+                'repeat exactly.'
+            )
+            return
         seeds = [runner.seed]  # differs by rank with diff_rank_seed
         broadcast_object_list(seeds)
         self._seed = seeds[0]
@@ -47,6 +57,8 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Reseeds the process and tells the dataset the epoch."""
+        if not self._active:
+            return
         self._reseed(runner)
         for dataset in _seedable(runner.train_dataloader.dataset):
             dataset.set_epoch(self._seed, runner.epoch)
@@ -59,7 +71,7 @@ class EpochSeedHook(Hook):
         Starting them draws from torch's generator, and those that live on
         from the epoch before are not started again.
         """
-        if batch_idx == 0:
+        if self._active and batch_idx == 0:
             self._reseed(runner)
 
     def _reseed(self, runner: Runner) -> None:

@@ -1,5 +1,6 @@
 """Computes the text features before training, once."""
 
+import itertools
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ class TextFeatureHook(Hook):
         batch_size (int): Captions encoded at a time. Defaults to 256.
 
     Raises:
+        TypeError: The training dataset cannot take text features.
         ValueError: The cache belongs to other captions or another teacher.
         OSError: The cache cannot be written.
     """
@@ -49,6 +51,12 @@ class TextFeatureHook(Hook):
         if model.distill is None or not model.distill.needs_text:
             return
         dataset = runner.train_dataloader.dataset
+        if not hasattr(dataset, 'attach_text_features'):
+            raise TypeError(
+                'TextFeatureHook needs EmoSet as the training dataset, not '
+                f'{type(dataset).__name__}: without the hook captions are '
+                'encoded in the step'
+            )
         teacher = model.target_generator
         fingerprint = teacher.text_fingerprint()
         name = f'text_features_{"+".join(dataset.splits)}'
@@ -57,9 +65,7 @@ class TextFeatureHook(Hook):
             if is_main_process():
                 self._write(folder, runner, dataset, teacher, fingerprint)
             else:
-                # A barrier would time out on a large dataset.
-                while not folder.exists():
-                    time.sleep(1)
+                _wait_for(folder, runner)
         dataset.attach_text_features(
             TextFeatures(folder, fingerprint, len(dataset))
         )
@@ -89,6 +95,20 @@ class TextFeatureHook(Hook):
                 self.batch_size,
                 lambda done: bar.update(done - bar.n),
             )
+
+
+def _wait_for(folder: Path, runner: Runner) -> None:
+    """Waits for the first process; a barrier would time out on much data."""
+    for second in itertools.count():
+        if folder.exists():
+            return
+        if second % 60 == 30:
+            # Other ranks log nothing below a warning.
+            runner.logger.warning(
+                f'Waiting for the first process to write {folder}, which must '
+                'be on a file system that all nodes see.'
+            )
+        time.sleep(1)
 
 
 def _existing(path: Path) -> Path:

@@ -32,16 +32,16 @@ class DualStreamViT(MAEViT):
 
     def forward(
         self,
-        x: Tensor,
+        scene: Tensor,
         person: Tensor | None = None,
         mask: bool | None = True,
     ) -> tuple:
         """Encodes one or two streams.
 
         Args:
-            x (Tensor): Normalised scene pixels, (N, 3, H, W).
+            scene (Tensor): Normalised scene pixels, (N, 3, H, W).
             person (Tensor, optional): Normalised person pixels of the same
-                shape. Defaults to None, which encodes ``x`` alone.
+                shape. Defaults to None, which encodes ``scene`` alone.
             mask (bool, optional): Whether to drop ``mask_ratio`` of the
                 patches of each image at random. ``None`` and ``False`` both
                 encode the whole image. Defaults to True.
@@ -59,19 +59,19 @@ class DualStreamViT(MAEViT):
         """
         mask = True if mask else None  # MAEViT takes False for True
         if person is None:
-            return super().forward(x, mask=mask)
+            return super().forward(scene, mask=mask)
         if not isinstance(person, Tensor):
             raise TypeError(
                 'the second positional argument of DualStreamViT is the '
                 f'person stream, a tensor, but got {person!r}; pass the mask '
                 'switch by name (mask=...)'
             )
-        if x.shape != person.shape:
+        if scene.shape != person.shape:
             raise ValueError(
                 'scene and person must have the same shape, but got '
-                f'{tuple(x.shape)} and {tuple(person.shape)}'
+                f'{tuple(scene.shape)} and {tuple(person.shape)}'
             )
-        both = super().forward(torch.cat([x, person]), mask=mask)  # 2N
+        both = super().forward(torch.cat([scene, person]), mask=mask)  # 2N
         scene_out, person_out = zip(
             *(out.chunk(2) for out in both), strict=True
         )

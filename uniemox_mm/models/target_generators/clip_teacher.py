@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,20 @@ class CLIPTeacher(BaseModule):
         model (str): An open_clip model name. OpenAI's weights need a
             ``-quickgelu`` model. Defaults to 'ViT-B-16-quickgelu'.
         pretrained (str, optional): A pretrained tag of open_clip, which is
-            downloaded, or the path of a local weight file. None gives
-            random weights, the same for the same ``seed``: for tests and
-            demonstrations. Defaults to 'openai'.
+            downloaded, or the path of a local file: weights, or OpenAI's own
+            TorchScript archive. None gives random weights, the same for the
+            same ``seed``: for tests and demonstrations. Defaults to
+            'openai'.
         model_cfg (dict, optional): Replaces entries of open_clip's model
             config, such as ``embed_dim``, ``vision_cfg``, ``text_cfg``.
         mean (Sequence[float]): Mean that the student's pixels were normalised
             with, RGB, 0 to 255. Defaults to ImageNet's.
         std (Sequence[float]): The same for the standard deviation.
-        dtype (str): Precision of the forward pass on an accelerator:
-            'float16', 'bfloat16' or 'float32'. On a CPU it is float32.
-            Defaults to 'float16', in which OpenAI trained CLIP.
+        dtype (str): Precision of the image tower on an accelerator:
+            'float16', 'bfloat16' or 'float32'. On a CPU it is float32, and
+            so is the text tower everywhere, whose features are computed once
+            and must not depend on the machine. Defaults to 'float16', in
+            which OpenAI trained CLIP.
         seed (int): Seed of the random weights of ``pretrained=None``.
         cache_dir (str, optional): Where open_clip keeps its downloads.
 
@@ -80,9 +84,8 @@ class CLIPTeacher(BaseModule):
     @property
     def embed_dim(self) -> int:
         """C3, the width of the joint embedding space."""
-        if 'embed_dim' in self.model_cfg:
-            return self.model_cfg['embed_dim']
-        return open_clip.get_model_config(self.model_name)['embed_dim']
+        known = self._architecture()
+        return known.get('embed_dim') or self.clip.visual.output_dim
 
     @torch.no_grad()
     def forward(
@@ -125,7 +128,7 @@ class CLIPTeacher(BaseModule):
         tokens = self._tokenizer(
             list(captions), context_length=self.clip.context_length
         )
-        with self._precision(device):
+        with torch.autocast(device.type, enabled=False):
             return self.clip.encode_text(tokens.to(device)).float()
 
     def renormalise(self, images: Tensor) -> Tensor:
@@ -141,7 +144,8 @@ class CLIPTeacher(BaseModule):
             Tensor: (N, 3, H', W'), normalised for the teacher, float32.
         """
         images = images.float() * self.scale + self.shift
-        size = tuple(self.clip.visual.preprocess_cfg['size'])
+        size = self.clip.visual.preprocess_cfg['size']
+        size = (size, size) if isinstance(size, int) else tuple(size)
         if images.shape[-2:] != size:
             images = F.interpolate(
                 images, size, mode='bicubic', antialias=True
@@ -155,8 +159,15 @@ class CLIPTeacher(BaseModule):
             if not name.startswith('visual.') and name != 'logit_scale':
                 digest.update(name.encode())
                 digest.update(value.cpu().numpy().tobytes())
+        parts = ('text_cfg', 'quick_gelu', 'custom_text')
+        architecture = self._architecture()
         return dict(
             model=self.model_name,
+            text_architecture={
+                part: architecture[part]
+                for part in parts
+                if part in architecture
+            },
             embed_dim=self.embed_dim,
             context_length=self.clip.context_length,
             text_weights_sha256=digest.hexdigest(),
@@ -183,17 +194,20 @@ class CLIPTeacher(BaseModule):
         root = logging.getLogger()
         level = root.level
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.random.default_generator.manual_seed(seed)
             # open_clip warns of random weights again, on the root logger.
             root.setLevel(logging.ERROR)
             try:
+                archive = _is_torchscript(self.pretrained)
                 clip = open_clip.create_model(
                     self.model_name,
-                    pretrained=self.pretrained,
+                    pretrained=None if archive else self.pretrained,
                     device=torch.get_default_device(),
                     cache_dir=cache_dir,
                     **self.model_cfg,
                 )
+                if archive:
+                    clip.load_state_dict(_read_torchscript(self.pretrained))
             except Exception as error:
                 if self.pretrained is None:
                     raise
@@ -201,6 +215,11 @@ class CLIPTeacher(BaseModule):
             finally:
                 root.setLevel(level)
         return clip.eval().requires_grad_(False)
+
+    def _architecture(self) -> dict[str, Any]:
+        """open_clip's config of the model, where it has one."""
+        known = open_clip.get_model_config(self.model_name) or {}
+        return {**known, **self.model_cfg}
 
     def _weights_hint(self, error: Exception) -> str:
         name, pretrained = self.model_name, self.pretrained
@@ -230,3 +249,19 @@ class CLIPTeacher(BaseModule):
         half = device.type != 'cpu' and self.dtype != torch.float32
         dtype = self.dtype if half else None
         return torch.autocast(device.type, dtype=dtype, enabled=half)
+
+
+def _is_torchscript(pretrained: str | None) -> bool:
+    """Whether this is a file as OpenAI publishes CLIP."""
+    if pretrained is None or not zipfile.is_zipfile(pretrained):
+        return False
+    with zipfile.ZipFile(pretrained) as archive:
+        return any(Path(n).name == 'constants.pkl' for n in archive.namelist())
+
+
+def _read_torchscript(path: str | None) -> dict[str, Tensor]:
+    """The weights in a TorchScript archive, under open_clip's names."""
+    weights = torch.jit.load(path, map_location='cpu').state_dict()
+    for size in ('input_resolution', 'context_length', 'vocab_size'):
+        weights.pop(size, None)
+    return weights

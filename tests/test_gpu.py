@@ -1,0 +1,59 @@
+"""What only a GPU can show; there: make test ARGS=tests/test_gpu.py."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+
+from tests.helpers import EMO_MAE, build, samples
+
+pytestmark = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason='needs a GPU'
+)
+
+
+def views(count=8):
+    torch.manual_seed(11)
+    return [torch.rand(count, 3, 32, 32) for _ in range(2)]
+
+
+def ready():
+    torch.manual_seed(0)
+    model = build(EMO_MAE)
+    model.init_weights()
+    return model
+
+
+def test_teacher_moves_along_and_stays_close_in_half_precision():
+    teacher = ready().target_generator
+    images, captions = views()[0], [s.caption for s in samples(8)]
+    on_cpu = teacher(images, captions)
+    on_gpu = teacher.cuda()(images.cuda(), captions)
+    for a, b in zip(on_cpu, on_gpu, strict=True):
+        assert b.is_cuda and b.dtype == torch.float32
+        cosine = torch.cosine_similarity(a, b.cpu())
+        assert cosine.min() > 0.999
+
+
+def test_three_amp_steps_leave_the_teacher_and_change_the_student():
+    model = ready().cuda()
+    teacher = copy.deepcopy(model.target_generator.clip.state_dict())
+    student = copy.deepcopy(model.state_dict())
+    optim = build_optim_wrapper(
+        model,
+        dict(
+            type='AmpOptimWrapper',
+            dtype='bfloat16',
+            loss_scale=dict(enabled=False),
+            optimizer=dict(type='AdamW', lr=1e-3),
+        ),
+    )
+    for _ in range(3):
+        data = dict(inputs=views(), data_samples=samples(8))
+        losses = model.train_step(data, optim)
+    assert all(torch.isfinite(v) for v in losses.values())
+    after = model.target_generator.clip.state_dict()
+    assert all(torch.equal(teacher[k], after[k]) for k in teacher)
+    weight = 'backbone.layers.0.attn.qkv.weight'
+    assert not torch.equal(student[weight], model.state_dict()[weight])
