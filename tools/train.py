@@ -20,12 +20,14 @@ from mmengine.runner import Runner, checkpoint
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.engine.launch import (
-    find_checkpoint,
     fit_to_machine,
     learning_rate_note,
+    use_amp,
+)
+from uniemox_mm.engine.resuming import (
+    find_checkpoint,
     remove_unfinished,
     resume_command,
-    use_amp,
 )
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended

@@ -4,7 +4,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from uniemox_mm.datasets.drawn_emoset import draw_emoset, draw_sample
+from uniemox_mm.datasets.drawn_emoset import draw_emoset
+from uniemox_mm.datasets.drawn_pictures import draw_sample
 
 
 def digest(root):

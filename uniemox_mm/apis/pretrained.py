@@ -11,7 +11,7 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from uniemox_mm.engine.launch import find_checkpoint
+from uniemox_mm.engine.resuming import find_checkpoint
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

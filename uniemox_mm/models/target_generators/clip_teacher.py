@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
+
+from .openai_archive import is_torchscript, read_torchscript
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -198,7 +199,7 @@ class CLIPTeacher(BaseModule):
             # open_clip warns of random weights again, on the root logger.
             root.setLevel(logging.ERROR)
             try:
-                archive = _is_torchscript(self.pretrained)
+                archive = is_torchscript(self.pretrained)
                 clip = open_clip.create_model(
                     self.model_name,
                     pretrained=None if archive else self.pretrained,
@@ -207,7 +208,7 @@ class CLIPTeacher(BaseModule):
                     **self.model_cfg,
                 )
                 if archive:
-                    clip.load_state_dict(_read_torchscript(self.pretrained))
+                    clip.load_state_dict(read_torchscript(self.pretrained))
             except Exception as error:
                 if self.pretrained is None:
                     raise
@@ -249,19 +250,3 @@ class CLIPTeacher(BaseModule):
         half = device.type != 'cpu' and self.dtype != torch.float32
         dtype = self.dtype if half else None
         return torch.autocast(device.type, dtype=dtype, enabled=half)
-
-
-def _is_torchscript(pretrained: str | None) -> bool:
-    """Whether this is a file as OpenAI publishes CLIP."""
-    if pretrained is None or not zipfile.is_zipfile(pretrained):
-        return False
-    with zipfile.ZipFile(pretrained) as archive:
-        return any(Path(n).name == 'constants.pkl' for n in archive.namelist())
-
-
-def _read_torchscript(path: str | None) -> dict[str, Tensor]:
-    """The weights in a TorchScript archive, under open_clip's names."""
-    weights = torch.jit.load(path, map_location='cpu').state_dict()
-    for size in ('input_resolution', 'context_length', 'vocab_size'):
-        weights.pop(size, None)
-    return weights

@@ -1,0 +1,81 @@
+import sys
+
+import pytest
+
+from uniemox_mm.engine.resuming import (
+    find_checkpoint,
+    remove_unfinished,
+    resume_command,
+)
+
+
+def test_newest_checkpoint_is_found_by_its_number(tmp_path):
+    assert find_checkpoint(tmp_path) is None
+    assert find_checkpoint(tmp_path / 'nowhere') is None
+    for name in ('epoch_9.pth', 'epoch_10.pth', '.epoch_11.pth-x.tmp'):
+        (tmp_path / name).touch()
+    (tmp_path / 'best_acc_epoch_12.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text('/moved/epoch_9.pth')
+    assert find_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
+
+
+def test_unfinished_files_are_removed(tmp_path):
+    for name in ('.epoch_3.pth-ab.tmp', 'epoch_2.pth', 'note.tmp'):
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {'epoch_2.pth', 'note.tmp'}
+    remove_unfinished(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'launcher', 'command'),
+    [
+        ('c.py', 'none', 'python tools/train.py c.py --resume'),
+        (
+            '--work-dir w c.py --resume',
+            'none',
+            'python tools/train.py c.py --work-dir w --resume',
+        ),
+        (
+            'c.py --resume old/epoch_1.pth --no-amp',
+            'none',
+            'python tools/train.py c.py --no-amp --resume',
+        ),
+        (
+            'c.py --resume=e.pth --cfg-options a.b=1 c=2',
+            'none',
+            'python tools/train.py c.py --cfg-options a.b=1 c=2 --resume',
+        ),
+        (
+            '--local-rank 0 c.py --launcher pytorch --work-dir w',
+            'pytorch',
+            'bash tools/dist_train.sh c.py 2 --work-dir w --resume',
+        ),
+        (
+            'c.py --launcher=slurm',
+            'slurm',
+            'python tools/train.py c.py --launcher slurm --resume',
+        ),
+    ],
+)
+def test_resume_command(monkeypatch, arguments, launcher, command):
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    monkeypatch.setattr('shutil.which', lambda name: sys.executable)
+    found = resume_command(arguments.split(), 'c.py', launcher)
+    assert found == command
+
+
+def test_resume_command_repeats_what_is_needed(monkeypatch):
+    monkeypatch.setattr('shutil.which', lambda name: '/other/python')
+    found = resume_command(
+        ['c.py', '--resume', 'a b.pth'], 'c.py', 'none', 'a b.pth'
+    )
+    assert found == (
+        f"{sys.executable} tools/train.py c.py --resume 'a b.pth'"
+    )
+    monkeypatch.setenv('NNODES', '2')
+    monkeypatch.setenv('NODE_RANK', '1')
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '8')
+    assert resume_command(['c.py'], 'c.py', 'pytorch') == (
+        'env NNODES=2 NODE_RANK=1 bash tools/dist_train.sh c.py 8 --resume'
+    )

@@ -1,0 +1,84 @@
+"""Finds where an interrupted run goes on, and the command that does it."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# Arguments that a resumed run gets anew.
+_DROPPED = {'--resume', '--launcher', '--local_rank', '--local-rank'}
+_CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+def remove_unfinished(work_dir: str | Path) -> None:
+    """Removes what a run that was killed while it saved has left."""
+    for path in Path(work_dir).glob('.*.pth-*.tmp'):
+        path.unlink(missing_ok=True)
+
+
+def find_checkpoint(work_dir: str | Path) -> Path | None:
+    """The newest checkpoint of a run, or None.
+
+    Goes by the number in the name: files of that name are whole (they are
+    written by :class:`AtomicLocalBackend`), whereas MMEngine's
+    ``last_checkpoint`` may be one behind after a kill, or empty, or name a
+    folder that was moved.
+    """
+    found = [
+        (int(match[1]), path)
+        for path in Path(work_dir).glob('*.pth')
+        if (match := _CHECKPOINT.fullmatch(path.name))
+    ]
+    return max(found)[1] if found else None
+
+
+def resume_command(
+    arguments: Sequence[str],
+    config: str,
+    launcher: str,
+    checkpoint: str | None = None,
+) -> str:
+    """The command line that continues a run.
+
+    Args:
+        arguments (Sequence[str]): The command line of ``tools/train.py``.
+        config (str): The config among them.
+        launcher (str): The launcher among them.
+        checkpoint (str, optional): What to go on from where the work dir has
+            no checkpoint of its own yet. Defaults to None.
+
+    Returns:
+        str: The same command with ``--resume``.
+    """
+    kept: list[str] = []
+    value_of_dropped = False
+    for argument in arguments:
+        if argument.startswith('--'):
+            dropped = argument.split('=')[0] in _DROPPED
+            value_of_dropped = dropped and '=' not in argument
+            if not dropped:
+                kept.append(argument)
+        elif value_of_dropped:
+            value_of_dropped = False
+        else:
+            kept.append(argument)
+    kept.remove(config)
+    if launcher == 'pytorch':
+        names = ('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+        several = int(os.environ.get('NNODES', '1')) > 1
+        nodes = [f'{n}={os.environ[n]}' for n in names if n in os.environ]
+        start = ['env', *nodes] if several else []
+        start += ['bash', 'tools/dist_train.sh', config]
+        start.append(os.environ.get('LOCAL_WORLD_SIZE', '1'))
+    else:
+        found = shutil.which('python') or ''
+        # Not resolved: the python of an environment is a link to another.
+        python = 'python' if found == sys.executable else sys.executable
+        start = [python, 'tools/train.py', config]
+        if launcher != 'none':
+            start += ['--launcher', launcher]
+    resume = ['--resume', checkpoint] if checkpoint else ['--resume']
+    return shlex.join([*start, *kept, *resume])
