@@ -48,15 +48,17 @@ def test_equal_captions_are_encoded_once(tmp_path):
     assert done == [2, 3]
 
 
-def test_is_memory_mapped_also_in_workers(folder):
-    features = TextFeatures(folder, TEACHER, 4)
-    features.row(0, 'a dog', 'x.jpg')
+def test_is_memory_mapped_also_in_workers(tmp_path):
+    many = [f'a {i}' for i in range(500)]
+    write_text_features(tmp_path / 'c', many, encode, TEACHER)
+    features = TextFeatures(tmp_path / 'c', TEACHER, 500)
+    features.row(0, 'a 0', 'x.jpg')
     assert isinstance(features._features, np.memmap)
     pickled = pickle.dumps(features)
     assert len(pickled) < 1000
     copy = pickle.loads(pickled)
     np.testing.assert_array_equal(
-        copy.row(3, 'a bird', 'x.jpg'), encode(['a bird'])[0]
+        copy.row(3, 'a 3', 'x.jpg'), encode(['a 3'])[0]
     )
 
 

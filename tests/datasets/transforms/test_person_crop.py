@@ -6,7 +6,7 @@ from uniemox_mm.datasets import BadSampleError, PersonCrop
 BOXES = [
     [10, 20, 30, 60, 0.5],  # 20 x 40
     [50, 10, 110, 40, 0.8],  # 60 x 30, the largest
-    [5, 5, 9, 9, 0.99],
+    [110, 72, 116, 78, 0.99],  # far from the origin, but small
 ]
 
 
@@ -33,8 +33,8 @@ def corners(results):
     ('policy', 'box'),
     [
         ('largest', (50, 10, 110, 40)),
-        ('best_score', (5, 5, 9, 9)),
-        ('union', (5, 5, 110, 60)),
+        ('best_score', (110, 72, 116, 78)),
+        ('union', (10, 10, 116, 78)),
     ],
 )
 def test_policies(policy, box):
@@ -75,7 +75,7 @@ def test_whole_image_without_a_person(persons):
 
 
 def test_low_scores_do_not_count():
-    assert corners(PersonCrop(min_score=0.9)(sample())) == (5, 5, 9, 9)
+    assert corners(PersonCrop(min_score=0.9)(sample())) == (110, 72, 116, 78)
     nobody = PersonCrop(min_score=0.999)(sample())
     assert nobody['person_box'] is None
 

@@ -10,9 +10,9 @@ from ..errors import BadSampleError
 class LoadEmotionImage(LoadImageFromFile):
     """MMCV's ``LoadImageFromFile`` for downloads that hold broken files.
 
-    Decodes with Pillow, which refuses a truncated JPEG where OpenCV paints
-    the rest grey, and converts every mode (palette, grey, CMYK, alpha) to 8
-    bit BGR, upright by EXIF.
+    Decodes with Pillow, which says what is wrong with a file where OpenCV
+    returns nothing (and older ones paint what is missing grey), and converts
+    palette, gray, CMYK and alpha to 8 bit BGR, upright by EXIF.
 
     Required Keys: ``img_path``. Added Keys: ``img`` (H, W, 3) uint8 BGR,
     ``img_shape``, ``ori_shape``.
