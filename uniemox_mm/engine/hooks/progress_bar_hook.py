@@ -31,6 +31,7 @@ class ProgressBarHook(Hook):
             initial=runner.iter,
             desc='training',
             unit='it',
+            leave=False,  # an error must stay the last thing on the screen
             disable=not is_main_process(),
         )
 
@@ -52,4 +53,5 @@ class ProgressBarHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Closes the bar."""
         if self._bar is not None:
+            self._bar.leave = True
             self._bar.close()
