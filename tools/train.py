@@ -187,6 +187,7 @@ def main() -> None:
             # Until the work dir has one, the checkpoint that was given.
             given = cfg.get('resume') and not find_checkpoint(cfg.work_dir)
             command = resume_command(
+                __file__,
                 sys.argv[1:],
                 args.config,
                 args.launcher,

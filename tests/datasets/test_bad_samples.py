@@ -68,6 +68,7 @@ def test_is_an_error_that_names_the_file(own_drawn, kind):
     with pytest.raises(BadSampleError) as error:
         dataset(own_drawn)[3]
     assert str(file) in str(error.value)
+    assert "on_bad_sample='skip' would leave" in str(error.value)
 
 
 @pytest.mark.parametrize('kind', KINDS)

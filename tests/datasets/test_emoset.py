@@ -295,6 +295,11 @@ def test_side_file_of_other_images_is_refused(own_drawn):
     assert 'image/amusement/amusement_00000.jpg' in str(error.value)
 
 
+def test_missing_side_file_says_how_to_do_without(own_drawn):
+    with pytest.raises(FileNotFoundError, match=r'b\.json: .*persons=None'):
+        EmoSet(str(own_drawn), persons='b.json')
+
+
 def test_side_file_of_another_format_is_refused(own_drawn):
     (own_drawn / 'persons.json').write_text('{"data_list": [{"a": 1}]}')
     with pytest.raises(ValueError, match=r'persons\.json: not a boxes file'):

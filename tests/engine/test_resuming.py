@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,14 +62,20 @@ def test_unfinished_files_are_removed(tmp_path):
 def test_resume_command(monkeypatch, arguments, launcher, command):
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
     monkeypatch.setattr('shutil.which', lambda name: sys.executable)
-    found = resume_command(arguments.split(), 'c.py', launcher)
+    found = resume_command(
+        'tools/train.py', arguments.split(), 'c.py', launcher
+    )
     assert found == command
 
 
 def test_resume_command_repeats_what_is_needed(monkeypatch):
     monkeypatch.setattr('shutil.which', lambda name: '/other/python')
     found = resume_command(
-        ['c.py', '--resume', 'a b.pth'], 'c.py', 'none', 'a b.pth'
+        'tools/train.py',
+        ['c.py', '--resume', 'a b.pth'],
+        'c.py',
+        'none',
+        'a b.pth',
     )
     assert found == (
         f"{sys.executable} tools/train.py c.py --resume 'a b.pth'"
@@ -76,6 +83,10 @@ def test_resume_command_repeats_what_is_needed(monkeypatch):
     monkeypatch.setenv('NNODES', '2')
     monkeypatch.setenv('NODE_RANK', '1')
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '8')
-    assert resume_command(['c.py'], 'c.py', 'pytorch') == (
-        'env NNODES=2 NODE_RANK=1 bash tools/dist_train.sh c.py 8 --resume'
+    found = resume_command(
+        str(Path.cwd() / 'repo/tools/train.py'), ['c.py'], 'c.py', 'pytorch'
+    )
+    assert found == (
+        'env NNODES=2 NODE_RANK=1 bash repo/tools/dist_train.sh c.py 8 '
+        '--resume'
     )

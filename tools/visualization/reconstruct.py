@@ -1,4 +1,4 @@
-"""Shows what a pretrained model makes of images it sees a quarter of.
+"""Shows what a pretrained model makes of images that are mostly hidden.
 
 One row an image: original, masked, reconstruction, and the reconstruction
 pasted into the visible patches. Images come from the config's dataset, or

@@ -140,8 +140,13 @@ class BaseEmotionDataset(BaseDataset):
             try:
                 data = self._read((idx + offset) % len(self))
             except BadSampleError as error:
-                if self.on_bad_sample == 'error' or self.test_mode:
+                if self.test_mode:
                     raise
+                if self.on_bad_sample == 'error':
+                    raise BadSampleError(
+                        f"{error} (the dataset's on_bad_sample='skip' would "
+                        'leave such samples out)'
+                    ) from error
                 skipped.append(str(error))
                 continue
             if skipped and isinstance(data, dict) and 'data_samples' in data:
@@ -171,6 +176,11 @@ class BaseEmotionDataset(BaseDataset):
     def _attach_persons(self, data_list: list[dict]) -> None:
         assert self.persons is not None
         path = Path(self.data_root) / self.persons
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path}: no such boxes file; set persons=None of the dataset '
+                'to have whole images in the place of people'
+            )
         boxes = read_person_file(path)
         root = Path(self.data_root)
         missing = []

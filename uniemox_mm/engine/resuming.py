@@ -36,6 +36,7 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def resume_command(
+    script: str,
     arguments: Sequence[str],
     config: str,
     launcher: str,
@@ -44,7 +45,8 @@ def resume_command(
     """The command line that continues a run.
 
     Args:
-        arguments (Sequence[str]): The command line of ``tools/train.py``.
+        script (str): Path of ``tools/train.py``.
+        arguments (Sequence[str]): Its command line.
         config (str): The config among them.
         launcher (str): The launcher among them.
         checkpoint (str, optional): What to go on from where the work dir has
@@ -71,13 +73,14 @@ def resume_command(
         several = int(os.environ.get('NNODES', '1')) > 1
         nodes = [f'{n}={os.environ[n]}' for n in names if n in os.environ]
         start = ['env', *nodes] if several else []
-        start += ['bash', 'tools/dist_train.sh', config]
+        launch = Path(os.path.relpath(script)).with_name('dist_train.sh')
+        start += ['bash', str(launch), config]
         start.append(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     else:
         found = shutil.which('python') or ''
         # Not resolved: the python of an environment is a link to another.
         python = 'python' if found == sys.executable else sys.executable
-        start = [python, 'tools/train.py', config]
+        start = [python, os.path.relpath(script), config]
         if launcher != 'none':
             start += ['--launcher', launcher]
     resume = ['--resume', checkpoint] if checkpoint else ['--resume']

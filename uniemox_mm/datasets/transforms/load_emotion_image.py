@@ -38,7 +38,9 @@ class LoadEmotionImage(LoadImageFromFile):
         try:
             loaded = super().transform(results)
         except FileNotFoundError:
-            raise BadSampleError(f'{path}: no such image') from None
+            raise BadSampleError(
+                f'{path}: no such image; expected the file that the list names'
+            ) from None
         except Exception as error:  # decoders raise what they like
             raise BadSampleError(
                 f'{path}: expected a readable image, but decoding failed with '

@@ -60,6 +60,8 @@ class TextFeatureHook(Hook):
         teacher = model.target_generator
         fingerprint = teacher.text_fingerprint()
         name = f'text_features_{"+".join(dataset.splits)}'
+        if dataset.fraction < 1:
+            name += f'_fraction{dataset.fraction}_seed{dataset.seed}'
         folder = Path(self.folder or Path(dataset.data_root) / name)
         if not folder.exists():
             if is_main_process():

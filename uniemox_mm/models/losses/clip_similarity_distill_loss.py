@@ -5,7 +5,6 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 
 def similarity_loss(
@@ -41,6 +40,27 @@ def feature_loss(student: Tensor, image_target: Tensor) -> Tensor:
         Tensor: A scalar in [0, 2].
     """
     return 1 - F.cosine_similarity(student, image_target, dim=1).mean()
+
+
+class _GatherRows(torch.autograd.Function):
+    """Rows of all ranks, by rank; gradients return to the rank they are of."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:
+        gathered = [torch.empty_like(rows) for _ in range(_world_size())]
+        dist.all_gather(gathered, rows.contiguous())
+        return torch.cat(gathered)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        grad = grad.contiguous().clone()
+        dist.all_reduce(grad)
+        return grad.chunk(_world_size())[dist.get_rank()]
+
+
+def _world_size() -> int:
+    ready = dist.is_available() and dist.is_initialized()
+    return dist.get_world_size() if ready else 1
 
 
 @MODELS.register_module()
@@ -132,7 +152,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
             if text_target is not None and self.needs_text:
                 text = F.normalize(text_target.float(), dim=1)
                 if self._gathering:
-                    text = torch.cat(all_gather(text))  # (world * N, C3)
+                    text = _GatherRows.apply(text)  # (world * N, C3)
                 losses['loss_similarity'] = (
                     self.similarity_weight
                     * similarity_loss(student, image_target, text)
@@ -145,12 +165,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
 
     @property
     def _gathering(self) -> bool:
-        return (
-            self.gather
-            and dist.is_available()
-            and dist.is_initialized()
-            and dist.get_world_size() > 1
-        )
+        return self.gather and _world_size() > 1
 
     @staticmethod
     def _whole_batch(losses: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -158,7 +173,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
         local = torch.stack([loss.detach() for loss in losses.values()])
         mean = local.clone()
         dist.all_reduce(mean)
-        shift = mean / dist.get_world_size() - local
+        shift = mean / _world_size() - local
         return {
             name: loss + shift[i]
             for i, (name, loss) in enumerate(losses.items())

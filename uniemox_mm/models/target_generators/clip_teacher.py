@@ -175,7 +175,13 @@ class CLIPTeacher(BaseModule):
         )
 
     def init_weights(self) -> None:
-        """Does nothing: the teacher comes as it is."""
+        """Leaves the teacher as it is; says so where it is random."""
+        if self.pretrained is None:
+            print_log(
+                f'CLIPTeacher {self.model_name} has random weights '
+                '(pretrained=None): its targets carry no knowledge',
+                logger='current',
+            )
 
     def train(self, mode: bool = True) -> 'CLIPTeacher':
         """Stays in eval mode."""
@@ -186,12 +192,6 @@ class CLIPTeacher(BaseModule):
         return super()._apply(fn, recurse)
 
     def _build(self, seed: int, cache_dir: str | None) -> nn.Module:
-        if self.pretrained is None:
-            print_log(
-                f'CLIPTeacher {self.model_name} has random weights '
-                '(pretrained=None): its targets carry no knowledge',
-                logger='current',
-            )
         root = logging.getLogger()
         level = root.level
         with torch.random.fork_rng(devices=[]):
@@ -226,7 +226,7 @@ class CLIPTeacher(BaseModule):
         name, pretrained = self.model_name, self.pretrained
         tags = open_clip.list_pretrained_tags_by_model(name)
         local = Path(str(pretrained)).exists()
-        kind = 'a local file' if local else 'a tag'
+        kind = 'a local file' if local else 'no file, so taken for a tag'
         return (
             f'CLIPTeacher could not load {pretrained!r} ({kind}) into '
             f'{name}: {error}. Expected one of the tags {tags}, which are '
