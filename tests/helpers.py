@@ -46,13 +46,12 @@ TEACHER = dict(
         ),
     ),
 )
+PREPROCESSOR = dict(
+    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+)
 EMO_MAE = dict(
     type='EmoMAE',
-    data_preprocessor=dict(
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        to_rgb=True,
-    ),
+    data_preprocessor=PREPROCESSOR,
     backbone=BACKBONE,
     neck=DECODER,
     head=HEAD,

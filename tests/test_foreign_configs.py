@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from tests.helpers import BACKBONE, DECODER, HEAD
+from tests.helpers import BACKBONE, DECODER, HEAD, PREPROCESSOR
 
 CROP = dict(type='RandomResizedCrop', scale=32)
 
@@ -50,11 +50,7 @@ def test_supervised_resnet_on_emoset(drawn, tmp_path):
     model = dict(
         type='ImageClassifier',
         data_preprocessor=dict(
-            type='ClsDataPreprocessor',
-            num_classes=8,
-            mean=[123.675, 116.28, 103.53],
-            std=[58.395, 57.12, 57.375],
-            to_rgb=True,
+            PREPROCESSOR, type='ClsDataPreprocessor', num_classes=8
         ),
         backbone=dict(type='ResNet', depth=18),
         neck=dict(type='GlobalAveragePooling'),
@@ -83,12 +79,7 @@ def test_supervised_resnet_on_emoset(drawn, tmp_path):
 def test_plain_mae_with_our_encoder_and_decoder(drawn, tmp_path):
     model = dict(
         type='MAE',
-        data_preprocessor=dict(
-            type='SelfSupDataPreprocessor',
-            mean=[123.675, 116.28, 103.53],
-            std=[58.395, 57.12, 57.375],
-            to_rgb=True,
-        ),
+        data_preprocessor=dict(PREPROCESSOR, type='SelfSupDataPreprocessor'),
         backbone=BACKBONE,
         neck=DECODER,
         head=HEAD,

@@ -129,6 +129,11 @@ def test_openmmlab_annotation(own_drawn):
     )
     assert dataset[1]['caption'] == 'Written before.'
     assert dataset[0]['persons'] == [[1, 2, 30, 40, 0.9]]
+    assert dataset.caption_of(1) == dataset[1]['caption']
+    entries[1]['caption'] = ''  # given, if empty
+    (own_drawn / 'made.json').write_text(json.dumps(content))
+    empty = EmoSet(str(own_drawn), split='made', caption=dict())
+    assert empty.caption_of(1) == empty[1]['caption'] == ''
     entries[0]['attributes'] = [1]
     (own_drawn / 'made.json').write_text(json.dumps(content))
     with pytest.raises(BadSampleError, match=r'fear_00000.jpg.* are \[1\]'):

@@ -93,6 +93,13 @@ def test_a_foreign_cache_says_what_differs(folder, teacher, count, difference):
     assert 'remove the folder' in str(error.value)
 
 
+def test_tuples_in_a_config_do_not_make_a_cache_stale(tmp_path):
+    teacher = dict(TEACHER, text_architecture=dict(layers=(1, 2)))
+    write_text_features(tmp_path / 'c', CAPTIONS, encode, teacher)
+    features = TextFeatures(tmp_path / 'c', teacher, 4)
+    assert features.row(3, 'a bird', 'x.jpg')[0] == 6
+
+
 def test_a_damaged_cache_is_refused(folder):
     np.save(folder / 'features.npy', np.zeros((3, 4), np.float32))
     with pytest.raises(ValueError, match=r'features.npy is \(3, 4\)'):

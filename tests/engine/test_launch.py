@@ -91,5 +91,7 @@ def test_learning_rate_note(world, enable, counts, note):
         )
     )
     assert learning_rate_note(cfg, world) == note
+    cfg.train_dataloader.pop('batch_size')  # a batch sampler knows it
+    assert learning_rate_note(cfg, world) == ''
     cfg.pop('auto_scale_lr')
     assert learning_rate_note(cfg, world) == ''

@@ -157,7 +157,9 @@ class EmoSet(BaseEmotionDataset):
         if self.caption is None:
             raise ValueError('this dataset has no captions: set caption=')
         info = self.get_data_info(idx)
-        return info.get('caption') or self._write_caption(info)
+        if 'caption' in info:
+            return info['caption']
+        return self._write_caption(info)
 
     def caption_or_blank(self, idx: int) -> str:
         """Like :meth:`caption_of`, blank for a sample that is skipped."""

@@ -96,7 +96,10 @@ class TextFeatures:
                 f'{self.folder}: not a cache of text features ({error}); '
                 f'{self._remedy}'
             ) from None
-        now = dict(format=FORMAT, count=count, **teacher)
+        # Through JSON like the stored one, which knows no tuples.
+        now = json.loads(
+            json.dumps(dict(format=FORMAT, count=count, **teacher))
+        )
         differences = [
             f'{key} was {meta.get(key)!r} and is {now.get(key)!r}'
             for key in sorted(now.keys() | meta.keys())

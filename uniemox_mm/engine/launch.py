@@ -79,15 +79,15 @@ def learning_rate_note(cfg: Config, world_size: int) -> str:
     """
     scaling = cfg.get('auto_scale_lr') or {}
     base = scaling.get('base_batch_size')
-    batch_size = (
-        world_size
-        * cfg.train_dataloader.batch_size
-        * cfg.optim_wrapper.get('accumulative_counts', 1)
-    )
-    if base is None or scaling.get('enable') or base == batch_size:
+    per_process = cfg.train_dataloader.get('batch_size')
+    if base is None or per_process is None or scaling.get('enable'):
+        return ''
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    batch_size = world_size * per_process * counts
+    if base == batch_size:
         return ''
     return (
         f'The learning rate is for batches of {base}, but {world_size} x '
-        f'{cfg.train_dataloader.batch_size} makes {batch_size}: '
+        f'{per_process} makes {batch_size}: '
         '--auto-scale-lr adapts it.'
     )
