@@ -6,6 +6,7 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from types import ModuleType
 
+from .mmcv_ops import provide_mmcv_ops
 from .version import __version__
 
 _INSTALL_HINT = (
@@ -22,7 +23,11 @@ _SUPPORTED = dict(
 
 
 # What the framework says about optional parts that nothing here needs.
-_NOISE = ('Fail to import ``MultiScaleDeformable', 'Could not import OneDL')
+_NOISE = (
+    'Fail to import ``MultiScaleDeformable',
+    'Could not import OneDL',
+    'faster_coco_eval is not installed',
+)
 
 
 def _import_quietly(name: str) -> ModuleType:
@@ -77,6 +82,7 @@ def _check_versions() -> None:
 
 
 _check_versions()
+provide_mmcv_ops()
 for _part in ('mmpretrain.datasets', 'mmpretrain.models'):
     _import_quietly(_part)
 

@@ -1,5 +1,7 @@
 """What a person or a tool calls from Python."""
 
-from .pretrained import load_pretrained, load_weights
+from uniemox_mm.models.weight_files import load_weights
+
+from .pretrained import load_pretrained
 
 __all__ = ['load_pretrained', 'load_weights']

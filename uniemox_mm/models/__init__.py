@@ -1,6 +1,7 @@
 """Everything with parameters, and the losses."""
 
 from .backbones import DualStreamViT
+from .detectors import PersonDetector
 from .losses import CLIPSimilarityDistillLoss
 from .necks import (
     AdditionFusion,
@@ -21,5 +22,6 @@ __all__ = [
     'EmoMAE',
     'EmoMAEDecoder',
     'GatedAttentionFusion',
+    'PersonDetector',
     'WeightedSumFusion',
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-_SHOWN = 5
+from ..weight_files import describe_keys, reshaped_keys
 
 
 def check_weights(
@@ -30,11 +30,7 @@ def check_weights(
     given = {k: v for k, v in weights.items() if k.startswith(prefix)}
     missing = [k for k in expected if k not in given]
     unexpected = [k for k in given if k not in expected]
-    reshaped = [
-        f'{k}: checkpoint {tuple(given[k].shape)}, model {tuple(shape)}'
-        for k, shape in expected.items()
-        if k in given and given[k].shape != shape
-    ]
+    reshaped = reshaped_keys(given, expected)
 
     def part(key: str) -> str:
         return key.removeprefix(prefix).split('.')[0]
@@ -42,20 +38,11 @@ def check_weights(
     parts_given = {part(k) for k in given}
     fresh = sorted({part(k) for k in missing} - parts_given - {'backbone'})
     torn = [k for k in missing if part(k) not in fresh]
-    problems = [
-        f'{len(keys)} {what}: {", ".join(keys[:_SHOWN])}'
-        + (', ...' if len(keys) > _SHOWN else '')
-        for what, keys in (
-            ('missing', torn),
-            ('not of this model', unexpected),
-            ('of another shape', reshaped),
-        )
-        if keys
-    ]
+    problems = describe_keys(torn, unexpected, reshaped)
     if problems:
         raise ValueError(
             f'these weights do not fit {type(module).__name__}. Keys '
-            + '; keys '.join(problems)
+            + problems
             + ". Expected MMPretrain's names (backbone.layers.0.ln1.weight, "
             '...) of the architecture in the config; checkpoints of other '
             'projects must be converted first'

@@ -1,0 +1,201 @@
+"""Finds the people in many images and writes their boxes to a file."""
+
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
+from uniemox_mm.datasets.image_lists import ImageList
+from uniemox_mm.datasets.openmmlab_files import read_metainfo, write_openmmlab
+from uniemox_mm.engine.chunked_job import ChunkedJob
+from uniemox_mm.models.detectors import PersonDetector
+from uniemox_mm.models.detectors.person_detector import prepare
+
+
+def write_person_boxes(
+    images: ImageList,
+    out: str | Path,
+    detector: PersonDetector,
+    workers: int = 2,
+) -> dict | None:
+    """Finds the people in all images and writes a boxes file.
+
+    As many images as the detector takes at a time are a chunk, which is
+    loaded, searched and kept together in ``<out>.parts``. A run that was
+    killed goes on with the next chunk, and the file does not depend on that,
+    nor on the number of processes. A file that is already there and was made
+    from the same images in the same way stays.
+
+    Where torch.distributed is initialised its processes share the work; they
+    must share the file system.
+
+    Args:
+        images (ImageList): The images.
+        out (str | Path): The boxes file, in OpenMMLab 2.0 format. Images
+            that cannot be read are in it with an ``error`` and no boxes.
+        detector (PersonDetector): The detector, on its device.
+        workers (int): Processes that load images, for each process that
+            searches them. 0 loads in the process itself. Defaults to 2.
+
+    Returns:
+        dict | None: The file's ``metainfo``: what the boxes were made with,
+        how many images have people, how many people they have, and how many
+        images are bad. None in all processes but the first.
+
+    Raises:
+        FileExistsError: ``out`` was made from other images or otherwise.
+        ValueError: There is the beginning of a different run.
+    """
+    out = Path(out)
+    count, size = len(images.names), detector.batch_size
+    settings = dict(
+        detector.provenance,
+        batch_size=size,
+        images=count,
+        images_sha256=images.sha256(),
+    )
+    parts = out.with_name(f'{out.name}.parts')
+    finished = _finished(out, settings)
+    _wait_for_all()  # nobody may write before all have looked
+    if finished:
+        shutil.rmtree(parts, ignore_errors=True)  # killed just before that
+        return finished
+    job = ChunkedJob(parts, settings, -(-count // size))
+    _search_all(images, detector, job, workers)
+    _wait_for_all()
+    if _rank():
+        return None
+    metainfo = {**settings, **_summary(job)}
+    write_openmmlab(
+        out, metainfo, (entry for chunk in job.results() for entry in chunk)
+    )
+    job.remove()
+    return metainfo
+
+
+def _search_all(
+    images: ImageList, detector: PersonDetector, job: ChunkedJob, workers: int
+) -> None:
+    size, names = detector.batch_size, images.names
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    own = range(_rank(), job.chunks, world)
+    todo = [i for i in job.todo() if i in own]
+    chunks = {i: range(i * size, min((i + 1) * size, len(names))) for i in own}
+    loader = DataLoader(
+        _Images(images, detector.pipeline),
+        batch_sampler=[chunks[i] for i in todo],
+        collate_fn=list,
+        num_workers=min(workers, len(todo)),
+    )
+    total = sum(map(len, chunks.values()))
+    left = sum(len(chunks[i]) for i in todo)
+    start = clock = time.perf_counter()
+    waited = 0.0
+    with tqdm(
+        desc='finding people',
+        unit='img',
+        total=total,
+        initial=total - left,
+        disable=_rank() > 0,
+    ) as bar:
+        for number, loaded in zip(todo, loader, strict=True):
+            waited += time.perf_counter() - clock
+            chunk = [names[i] for i in chunks[number]]
+            job.save(number, _search(detector, chunk, loaded))
+            bar.update(len(chunk))
+            clock = time.perf_counter()
+    if left and not _rank():
+        seconds = time.perf_counter() - start
+        tqdm.write(
+            f'{left} images in {seconds:.1f} s, {left / seconds:.1f} a '
+            f'second; {waited / seconds:.0%} of the time waiting for images'
+        )
+
+
+class _Images(Dataset):
+    """Reads images and makes them ready for the detector."""
+
+    def __init__(self, images: ImageList, pipeline) -> None:
+        self.images = images
+        self.pipeline = pipeline
+        self.load = LoadEmotionImage()
+
+    def __getitem__(self, index: int) -> dict | str:
+        """An image as ``prepare`` makes it, or what is wrong with it."""
+        path = str(self.images.root / self.images.names[index])
+        try:
+            image = self.load(dict(img_path=path))['img']
+        except BadSampleError as error:
+            return str(error).removeprefix(f'{path}: ')
+        ready = prepare(self.pipeline, image)
+        # Tensors would travel as one open file each, too many of them.
+        return {**ready, 'inputs': ready['inputs'].numpy()}
+
+
+def _search(
+    detector: PersonDetector, names: list[str], loaded: list[dict | str]
+) -> list[dict]:
+    """The entries of a chunk."""
+    good = [image for image in loaded if not isinstance(image, str)]
+    for image in good:
+        image['inputs'] = torch.from_numpy(image['inputs'])
+    boxes = iter(detector.detect(good))
+    return [
+        dict(img_path=name, persons=[], error=image)
+        if isinstance(image, str)
+        else dict(img_path=name, persons=_plain(next(boxes)))
+        for name, image in zip(names, loaded, strict=True)
+    ]
+
+
+def _plain(boxes) -> list[list[float]]:
+    """Boxes in hundredths of a pixel, scores in ten-thousandths."""
+    rows = [
+        [round(float(v), 2) for v in box[:4]] + [round(float(box[4]), 4)]
+        for box in boxes
+    ]
+    return [row for row in rows if row[0] < row[2] and row[1] < row[3]]
+
+
+def _summary(job: ChunkedJob) -> dict:
+    counts: Counter[int] = Counter()
+    bad = 0
+    for chunk in job.results():
+        for entry in chunk:
+            bad += 'error' in entry
+            counts[len(entry['persons'])] += 'error' not in entry
+    return dict(
+        images_with_people=sum(n for people, n in counts.items() if people),
+        people=sum(people * n for people, n in counts.items()),
+        images_by_people={str(k): counts[k] for k in sorted(counts)},
+        bad_images=bad,
+    )
+
+
+def _finished(out: Path, settings: dict) -> dict | None:
+    """The metainfo of a boxes file that is there already."""
+    if not out.exists():
+        return None
+    before = read_metainfo(out)
+    changed = [k for k, v in settings.items() if before.get(k) != v]
+    if changed:
+        raise FileExistsError(
+            f'{out}: is there already and was made otherwise (other '
+            f'{", ".join(changed)}): remove it, or write to another file'
+        )
+    return before
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _wait_for_all() -> None:
+    if dist.is_initialized():
+        dist.barrier()

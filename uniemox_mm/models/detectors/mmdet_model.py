@@ -1,0 +1,234 @@
+"""Builds an MMDetection model and fills it from a file, or refuses to."""
+
+import copy
+import hashlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.model.utils import revert_sync_batchnorm
+from mmengine.registry import DefaultScope
+from mmengine.utils import digit_version
+from torch import nn
+
+from ..weight_files import (
+    describe_keys,
+    read_checkpoint,
+    reshaped_keys,
+    weights_of,
+)
+from .mmdet_zoo import download, find_in_zoo, similar_names
+
+LOWEST, ABOVE = '3.0.0', '4.0.0'
+
+
+@dataclass
+class LoadedDetector:
+    """A detector and what is known of it.
+
+    Attributes:
+        model (nn.Module): The detector of MMDetection, in eval mode.
+        config (Config): Its config.
+        config_name (str): What the config is called.
+        weights (Path): The file that the weights are from.
+        weights_sha256 (str): Its hash.
+        classes (tuple[str, ...]): Names of its classes.
+    """
+
+    model: nn.Module
+    config: Config
+    config_name: str
+    weights: Path
+    weights_sha256: str
+    classes: tuple[str, ...]
+
+
+def import_mmdet() -> None:
+    """Imports MMDetection, with or without MMCV's compiled ops.
+
+    Raises:
+        ImportError: It is not installed, or not of a supported version.
+    """
+    needed = f'MMDetection >={LOWEST},<{ABOVE}'
+    try:
+        import mmdet
+    except ModuleNotFoundError as error:
+        if error.name != 'mmdet':
+            raise
+        raise ImportError(
+            f'finding people needs {needed}, which is not installed: `pip '
+            'install "uniemox_mm[mm]"` has it'
+        ) from None
+    found = digit_version(mmdet.__version__)
+    if not digit_version(LOWEST) <= found < digit_version(ABOVE):
+        raise ImportError(
+            f'finding people needs {needed}, but found {mmdet.__version__}'
+        )
+    with _silence():
+        import mmdet.apis
+        from mmcv.ops import batched_nms
+        from mmdet.models.dense_heads import base_dense_head
+    if base_dense_head.batched_nms is not batched_nms:
+        raise ImportError(
+            'MMDetection was imported before uniemox_mm, on an MMCV without '
+            'compiled ops, and keeps what it found: import uniemox_mm before '
+            'mmpretrain.models and mmdet'
+        )
+
+
+def load_detector(
+    weights: str | Path | None, config: str | Path | dict | None, default: str
+) -> LoadedDetector:
+    """Builds a detector of MMDetection and loads its weights strictly.
+
+    Args:
+        weights (str | Path, optional): A local file, a name in MMDetection's
+            index, or an address.
+        config (str | Path | dict, optional): A config file, a name in
+            MMDetection's index, or a config. None takes the config that
+            belongs to ``weights`` where that is a name.
+        default (str): The config where nothing else says.
+
+    Returns:
+        LoadedDetector: The detector, on the CPU.
+
+    Raises:
+        FileNotFoundError: No such config or weights, or no weights given.
+        ValueError: The weights do not fit; the message lists the keys.
+        RuntimeError: The weights cannot be downloaded.
+    """
+    import_mmdet()
+    file, own_config = _find_weights(weights, default)
+    cfg, name = _read_config(config or own_config or default)
+    content = read_checkpoint(file)
+    with DefaultScope.overwrite_default_scope(
+        cfg.get('default_scope', 'mmdet')
+    ):
+        model = revert_sync_batchnorm(_build(cfg))
+        _fill(model, weights_of(content, file), file, name)
+        classes = _classes(cfg, content)
+    return LoadedDetector(
+        model=model.eval(),
+        config=cfg,
+        config_name=name,
+        weights=file,
+        weights_sha256=_sha256(file),
+        classes=classes,
+    )
+
+
+def _find_weights(
+    weights: str | Path | None, default: str
+) -> tuple[Path, str | None]:
+    """The local file of the weights, and the config that it belongs to."""
+    how = (
+        "give the path of a checkpoint, or a name of MMDetection's index "
+        f'such as {default!r}, which is downloaded'
+    )
+    if weights is None:
+        raise FileNotFoundError(
+            f'a detector without weights finds nothing: {how}'
+        )
+    if Path(weights).is_file():
+        return Path(weights), None
+    if str(weights).startswith(('http://', 'https://')):
+        return download(str(weights)), None
+    found = find_in_zoo(str(weights))
+    if found is None:
+        similar = similar_names(str(weights))
+        hint = f' (near it: {", ".join(similar)})' if similar else ''
+        raise FileNotFoundError(
+            f"{weights}: no such file, and not a name of MMDetection's "
+            f'index{hint}; {how}'
+        )
+    return download(found[1]), found[0]
+
+
+def _read_config(config: str | Path | dict) -> tuple[Config, str]:
+    if isinstance(config, dict | Config):
+        cfg = config if isinstance(config, Config) else Config(config)
+        return copy.deepcopy(cfg), 'a config from memory'
+    path = Path(config)
+    if not path.is_file():
+        found = find_in_zoo(str(config))
+        if found is None:
+            raise FileNotFoundError(
+                f'{config}: no such config file, and not a name of '
+                "MMDetection's index"
+            )
+        path = Path(found[0])
+    return Config.fromfile(path), path.stem
+
+
+def _build(cfg: Config) -> nn.Module:
+    from mmdet.registry import MODELS
+
+    if 'model' not in cfg:
+        raise ValueError(
+            'a config of MMDetection has model=dict(...), but this one has '
+            f'only {sorted(cfg)}'
+        )
+    return MODELS.build(cfg.model)
+
+
+def _fill(model: nn.Module, weights: dict, file: Path, config: str) -> None:
+    expected = {k: v.shape for k, v in model.state_dict().items()}
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        differences = describe_keys(
+            [k for k in expected if k not in weights],
+            [k for k in weights if k not in expected],
+            reshaped_keys(weights, expected),
+        )
+        raise ValueError(
+            f'{file}: these weights do not fit the detector of {config}. '
+            f'Keys {differences or error}. Expected a checkpoint of this very '
+            'config, in the format that MMDetection publishes'
+        ) from None
+
+
+def _classes(cfg: Config, content: dict) -> tuple[str, ...]:
+    from mmdet.registry import DATASETS
+
+    meta = content.get('meta') or {}
+    known = meta.get('dataset_meta') or {}
+    classes = known.get('classes') or known.get('CLASSES')
+    classes = classes or meta.get('CLASSES')
+    if not classes:
+        dataset = cfg.get('test_dataloader', {}).get('dataset', {})
+        classes = dataset.get('metainfo', {}).get('classes')
+        if not classes and 'type' in dataset:
+            classes = DATASETS.get(dataset['type']).METAINFO.get('classes')
+    if not classes:
+        raise ValueError(
+            'neither the checkpoint (meta.dataset_meta.classes) nor the '
+            "config (test_dataloader.dataset) names the detector's classes"
+        )
+    return (classes,) if isinstance(classes, str) else tuple(classes)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """MMDetection tells at length which optional parts are not there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)

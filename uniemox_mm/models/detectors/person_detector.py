@@ -1,0 +1,300 @@
+"""Finds the people in images."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.model import BaseModule
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from PIL import Image, ImageOps
+
+from .mmdet_model import load_detector
+
+# MMDetection's YOLOv3, Darknet-53, trained and run at 416 pixels.
+DEFAULT = 'yolov3_d53_mstrain-416_273e_coco'
+# Over it a class counts as there, beside the objectness.
+_CLASS_SCORE = 0.5
+
+ImageLike = str | Path | np.ndarray | Image.Image
+
+
+@MODELS.register_module()
+class PersonDetector(BaseModule):
+    """Any detector of MMDetection, as a finder of people.
+
+    By default YOLOv3 as the authors of UniEmoX ran it: 416 x 416 pixels,
+    confidence 0.8, non-maximum suppression at an IoU of 0.4. The detector is
+    frozen and always in eval mode.
+
+    Images are resized and padded as the detector's config says. Those that
+    have the same padded shape run as one batch, so that an image gets the
+    boxes that it would get alone.
+
+    Args:
+        weights (str | Path): A checkpoint, the name of a model in
+            MMDetection's index, which is downloaded once, or an address.
+        config (str | Path | dict, optional): The detector's config: a file,
+            a name in MMDetection's index, or a config. Defaults to the one
+            that belongs to ``weights`` where that is a name, else to YOLOv3
+            at 416.
+        confidence (float, optional): For YOLOv3 the objectness from which a
+            box counts, if its class score is over 0.5 as well; for other
+            detectors the score. None keeps what the config says. Defaults to
+            0.8.
+        iou_threshold (float, optional): Of two boxes over this IoU the
+            better one stays. None keeps what the config says. Defaults to
+            0.4.
+        category (str): The class to find. Defaults to 'person'.
+        batch_size (int): Images at a time. Defaults to 32.
+
+    Raises:
+        ImportError: MMDetection is not installed.
+        FileNotFoundError: No such config or weights, or no weights given.
+        ValueError: The weights do not fit, a threshold is outside [0, 1], or
+            the detector does not know the category.
+
+    Example:
+        >>> detector = PersonDetector('yolov3.pth').to('cuda')  # doctest: +SKIP
+        >>> detector(['a.jpg', 'b.jpg'])[0]  # doctest: +SKIP
+        array([[ 12. ,  30.5,  80. , 199. ,  0.97]], dtype=float32)
+    """  # noqa: E501
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        config: str | Path | dict | None = None,
+        confidence: float | None = 0.8,
+        iou_threshold: float | None = 0.4,
+        category: str = 'person',
+        batch_size: int = 32,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ('confidence', confidence),
+            ('iou_threshold', iou_threshold),
+        ):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f'{name} must be in [0, 1], but is {value}')
+        loaded = load_detector(weights, config, DEFAULT)
+        names = [name.lower() for name in loaded.classes]
+        if category.lower() not in names:
+            raise ValueError(
+                f'the detector of {loaded.config_name} does not know '
+                f'{category!r}; its classes are {", ".join(loaded.classes)}'
+            )
+        self.label = names.index(category.lower())
+        self.batch_size = batch_size
+        self.detector: Any = loaded.model.requires_grad_(False)
+        self.min_score = _set_thresholds(
+            self.detector, confidence, iou_threshold
+        )
+        self.pipeline = _test_pipeline(loaded.config)
+        self.provenance = dict(
+            config=loaded.config_name,
+            weights=loaded.weights.name,
+            weights_sha256=loaded.weights_sha256,
+            confidence=confidence,
+            iou_threshold=iou_threshold,
+            category=category,
+        )
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the detector runs."""
+        return next(self.detector.parameters()).device
+
+    def forward(self, images: Sequence[ImageLike]) -> list[np.ndarray]:
+        """Finds the people in images of any size and mode.
+
+        Args:
+            images (Sequence): Paths, Pillow images, or arrays as MMCV reads
+                them: uint8, BGR, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+
+        Returns:
+            list[np.ndarray]: For each image (M, 5) float32, best first: x1,
+            y1, x2, y2 in pixels of the image (upright by EXIF, where it is
+            not an array) and inside it, and the score. M may be 0.
+        """
+        if isinstance(images, str | Path | Image.Image | np.ndarray):
+            raise TypeError(
+                f'expected a list of images, but got one {type(images)}: put '
+                'it into a list'
+            )
+        boxes: list[np.ndarray] = []
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            boxes += self.detect(
+                [prepare(self.pipeline, to_bgr(image)) for image in batch]
+            )
+        return boxes
+
+    @torch.no_grad()
+    def detect(self, prepared: Sequence[dict]) -> list[np.ndarray]:
+        """Runs the detector on images that :func:`prepare` made ready.
+
+        Args:
+            prepared (Sequence[dict]): Each with ``inputs`` (3, h, w) and
+                ``data_samples``.
+
+        Returns:
+            list[np.ndarray]: As :meth:`forward`.
+        """
+        divisor = getattr(
+            self.detector.data_preprocessor, 'pad_size_divisor', 1
+        )
+        groups: dict[tuple, list[int]] = defaultdict(list)
+        for i, image in enumerate(prepared):
+            height, width = image['inputs'].shape[-2:]
+            groups[-(-height // divisor), -(-width // divisor)].append(i)
+        boxes: dict[int, np.ndarray] = {}
+        for group in groups.values():
+            for start in range(0, len(group), self.batch_size):
+                part = group[start : start + self.batch_size]
+                results = self.detector.test_step(
+                    dict(
+                        inputs=[prepared[i]['inputs'] for i in part],
+                        data_samples=[
+                            prepared[i]['data_samples'] for i in part
+                        ],
+                    )
+                )
+                boxes.update(
+                    (i, self._people(result))
+                    for i, result in zip(part, results, strict=True)
+                )
+        return [boxes[i] for i in range(len(prepared))]
+
+    def train(self, mode: bool = True) -> 'PersonDetector':
+        """Stays in eval mode."""
+        return super().train(False)
+
+    def init_weights(self) -> None:
+        """Leaves the detector as it is."""
+
+    def _people(self, result: Any) -> np.ndarray:
+        found = result.pred_instances
+        chosen = (found.labels == self.label) & (
+            found.scores >= self.min_score
+        )
+        boxes = torch.cat(
+            [found.bboxes[chosen], found.scores[chosen, None]], 1
+        )
+        boxes = boxes[boxes[:, 4].argsort(descending=True, stable=True)]
+        people = boxes.float().cpu().numpy()
+        height, width = result.ori_shape
+        people[:, 0:4:2] = people[:, 0:4:2].clip(0, width)
+        people[:, 1:4:2] = people[:, 1:4:2].clip(0, height)
+        seen = (people[:, 2] > people[:, 0]) & (people[:, 3] > people[:, 1])
+        return people[seen]
+
+
+def prepare(pipeline: Any, image: np.ndarray) -> dict:
+    """Resizes and packs an image for :meth:`PersonDetector.detect`.
+
+    A function of its own, so that the workers of a data loader can run it
+    without the detector.
+
+    Args:
+        pipeline (Compose): :attr:`PersonDetector.pipeline`.
+        image (np.ndarray): (H, W, 3) uint8, BGR.
+    """
+    return pipeline(dict(img=image, img_id=0))
+
+
+def to_bgr(image: ImageLike) -> np.ndarray:
+    """Reads or converts an image.
+
+    Args:
+        image (str | Path | np.ndarray | Image): As in
+            :meth:`PersonDetector.forward`.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8, BGR.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A file is not an image, or an array is none as described.
+    """
+    if isinstance(image, str | Path):
+        content = Path(image).read_bytes()
+        try:
+            return mmcv.imfrombytes(content, backend='pillow')
+        except Exception as error:  # decoders raise what they like
+            raise ValueError(
+                f'{image}: expected a readable image, but decoding failed '
+                f'with {type(error).__name__}: {error}'
+            ) from error
+    if isinstance(image, Image.Image):
+        upright = ImageOps.exif_transpose(image)
+        return np.ascontiguousarray(
+            np.asarray(upright.convert('RGB'))[..., ::-1]
+        )
+    array = image[..., None] if image.ndim == 2 else image
+    if (
+        array.dtype != np.uint8
+        or array.ndim != 3
+        or array.shape[2]
+        not in (
+            1,
+            3,
+            4,
+        )
+    ):
+        raise ValueError(
+            'expected a uint8 array of (H, W), (H, W, 1), (H, W, 3) or (H, W, '
+            f'4), but got {image.dtype} {image.shape}'
+        )
+    if 0 in array.shape:
+        raise ValueError(f'the image has no pixels: {image.shape}')
+    if array.shape[2] == 1:
+        array = array.repeat(3, axis=2)
+    return np.ascontiguousarray(array[..., :3])
+
+
+def _set_thresholds(
+    detector: Any, confidence: float | None, iou_threshold: float | None
+) -> float:
+    """Puts the thresholds where the detector looks for them.
+
+    Returns:
+        float: The score from which a box counts afterwards.
+    """
+    min_score = confidence or 0.0
+    for name, module in detector.named_modules():
+        settings = getattr(module, 'test_cfg', None)
+        # The first stage of a two-stage detector must stay generous.
+        if not isinstance(settings, dict) or 'rpn_head' in name.split('.'):
+            continue
+        settings = copy.deepcopy(settings)
+        final = settings.get('rcnn', settings)
+        if 'conf_thr' in final and confidence is not None:
+            final['conf_thr'], final['score_thr'] = confidence, _CLASS_SCORE
+            min_score = 0.0
+        elif 'score_thr' in final and confidence is not None:
+            final['score_thr'] = confidence
+        if 'iou_threshold' in (final.get('nms') or {}) and (
+            iou_threshold is not None
+        ):
+            final['nms']['iou_threshold'] = iou_threshold
+        module.test_cfg = settings
+    return min_score
+
+
+def _test_pipeline(config: Any) -> Any:
+    """The detector's own preparation, from an array on."""
+    from mmdet.utils import get_test_pipeline_cfg
+
+    steps = copy.deepcopy(get_test_pipeline_cfg(config))
+    steps[0] = dict(type='mmdet.LoadImageFromNDArray')
+    with DefaultScope.overwrite_default_scope(
+        config.get('default_scope', 'mmdet')
+    ):
+        return Compose(steps)
