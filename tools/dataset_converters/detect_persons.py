@@ -97,7 +97,7 @@ def main() -> None:
             args.batch_size,
         ).to(device)
         metainfo = write_person_boxes(images, args.out, detector, args.workers)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f'{type(error).__name__}: {error}')
     except KeyboardInterrupt:
         print('\nInterrupted: the same command goes on.', file=sys.stderr)

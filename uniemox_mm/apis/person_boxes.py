@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import ImageList
-from uniemox_mm.datasets.openmmlab_files import read_metainfo, write_openmmlab
+from uniemox_mm.datasets.json_files import read_metainfo, write_openmmlab
 from uniemox_mm.engine.chunked_job import ChunkedJob
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.models.detectors.person_detector import prepare

@@ -9,6 +9,7 @@ from mmpretrain.registry import DATASETS
 from .base_emotion import BaseEmotionDataset
 from .captions import describe
 from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
+from .emoset_rows import parse_row
 from .errors import BadSampleError
 from .json_files import read_json
 from .text_features import TextFeatures
@@ -45,8 +46,9 @@ class EmoSet(BaseEmotionDataset):
         caption (dict, optional): Gives every sample a ``caption`` written
             by :func:`describe`, with the options ``emotion`` (bool, whether
             to name the emotion, True by default). A caption in the split
-            file is taken as it is. None, the default, gives none; then no
-            annotation file is read.
+            file is taken as it is, unless the file's ``metainfo.caption``
+            says that it was written with other options. None, the default,
+            gives none; then no annotation file is read.
         **kwargs: Those of :class:`BaseEmotionDataset`.
 
     Example:
@@ -215,8 +217,12 @@ class EmoSet(BaseEmotionDataset):
             raise ValueError(f'{path}: expected rows, but it is empty')
         if isinstance(content, dict):
             rows = self._read_openmmlab(path, content)
+            made_with = (content.get('metainfo') or {}).get('caption')
+            asked_for = {'emotion': True, **(self.caption or {})}
             for row in rows:
                 row['emotion'] = EMOSET_CATEGORIES[row['gt_label']]
+                if made_with not in (None, asked_for) and 'attributes' in row:
+                    row.pop('caption', None)  # written from them, otherwise
             return rows
         if not isinstance(content, list):
             raise ValueError(
@@ -229,21 +235,7 @@ class EmoSet(BaseEmotionDataset):
         ]
 
     def _read_row(self, path: Path, number: int, row: object) -> dict:
-        if (
-            not isinstance(row, list)
-            or len(row) not in (3, 4)
-            or not all(isinstance(row[i], str) for i in (0, -2, -1))
-        ):
-            raise ValueError(
-                f'{path}: row {number} is {row!r}; expected [emotion, image, '
-                'annotation] or [emotion, id, image, annotation]'
-            )
-        emotion, image, annotation = row[0], row[-2], row[-1]
-        if emotion not in EMOSET_CATEGORIES:
-            raise ValueError(
-                f'{path}: row {number} has the emotion {emotion!r}; expected '
-                f'one of {", ".join(EMOSET_CATEGORIES)}'
-            )
+        emotion, image, annotation = parse_row(path, number, row)
         root = Path(self.data_root)
         return dict(
             img_path=str(root / image),

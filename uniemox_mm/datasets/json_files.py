@@ -1,6 +1,9 @@
-"""Reading JSON with errors that name the file."""
+"""Reading JSON with errors that name the file, and writing long lists."""
 
 import json
+import os
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,5 +26,64 @@ def read_json(path: str | Path) -> Any:
         return json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
         raise FileNotFoundError(f'{path}: no such file') from None
-    except ValueError as error:  # also covers bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # also bytes not UTF-8
         raise ValueError(f'{path}: not valid JSON ({error})') from None
+
+
+def read_metainfo(path: str | Path) -> dict:
+    """What an OpenMMLab 2.0 file says of all its entries.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not JSON.
+    """
+    content = read_json(path)
+    metainfo = content.get('metainfo') if isinstance(content, dict) else None
+    return metainfo if isinstance(metainfo, dict) else {}
+
+
+def write_json_list(
+    path: str | Path, head: dict, name: str, entries: Iterable[dict]
+) -> None:
+    """Writes an object whose last value is a long list, all or nothing.
+
+    One entry a line, and never more than one in memory.
+
+    Args:
+        path (str | Path): The file.
+        head (dict): The values before the list.
+        name (str): The key of the list.
+        entries (Iterable[dict]): The list.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f'.{path.name}-', suffix='.tmp', dir=path.parent
+    )
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write('{')
+            for key, value in head.items():
+                file.write(f'{json.dumps(key)}: {json.dumps(value)},\n')
+            file.write(f'{json.dumps(name)}: [')
+            separator = '\n'
+            for entry in entries:
+                file.write(separator + json.dumps(entry))
+                separator = ',\n'
+            file.write('\n]}\n')
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp shuts others out
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_openmmlab(
+    path: str | Path, metainfo: dict, entries: Iterable[dict]
+) -> None:
+    """Writes an annotation file in OpenMMLab 2.0 format, all or nothing."""
+    write_json_list(path, dict(metainfo=metainfo), 'data_list', entries)

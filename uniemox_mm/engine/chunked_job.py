@@ -52,23 +52,23 @@ class ChunkedJob:
                 'remove the folder to start anew'
             )
 
-    def todo(self, rank: int = 0, world: int = 1) -> list[int]:
-        """The chunks that are not done, of one process of several."""
+    def todo(self) -> list[int]:
+        """The chunks that are not done."""
         done = {path.name for path in self.folder.iterdir()}
-        return [
-            i
-            for i in range(rank, self.chunks, world)
-            if self._path(i).name not in done
-        ]
+        chunks = range(self.chunks)
+        return [i for i in chunks if self._path(i).name not in done]
 
     def save(self, chunk: int, result: Any) -> None:
         """Keeps the result of a chunk, which must be plain JSON."""
         self._disk.put_text(json.dumps(result), self._path(chunk))
 
+    def result(self, chunk: int) -> Any:
+        """The result of a chunk that is done."""
+        return json.loads(self._path(chunk).read_text(encoding='utf-8'))
+
     def results(self) -> Iterator[Any]:
         """The results in order, one in memory at a time."""
-        for chunk in range(self.chunks):
-            yield json.loads(self._path(chunk).read_text(encoding='utf-8'))
+        return map(self.result, range(self.chunks))
 
     def remove(self) -> None:
         """Removes the folder once its results are used."""

@@ -3,6 +3,7 @@
 from mmcv.transforms import LoadImageFromFile
 from mmpretrain.registry import TRANSFORMS
 
+from .. import lmdb_paths  # noqa: F401  (registers the backend)
 from ..errors import BadSampleError
 
 
@@ -12,7 +13,8 @@ class LoadEmotionImage(LoadImageFromFile):
 
     Decodes with Pillow, which says what is wrong with a file where OpenCV
     returns nothing (and older ones paint what is missing grey), and converts
-    palette, gray, CMYK and alpha to 8 bit BGR, upright by EXIF.
+    palette, gray, CMYK and alpha to 8 bit BGR, upright by EXIF. A path that
+    goes through a folder ``*.lmdb`` is read from that database.
 
     Required Keys: ``img_path``. Added Keys: ``img`` (H, W, 3) uint8 BGR,
     ``img_shape``, ``ori_shape``.
@@ -29,6 +31,8 @@ class LoadEmotionImage(LoadImageFromFile):
 
     def __init__(self, min_size: int = 16, **kwargs) -> None:
         kwargs.setdefault('imdecode_backend', 'pillow')
+        if 'file_client_args' not in kwargs:
+            kwargs.setdefault('backend_args', dict(backend='local_or_lmdb'))
         super().__init__(**kwargs)
         self.min_size = min_size
 
@@ -41,6 +45,8 @@ class LoadEmotionImage(LoadImageFromFile):
             raise BadSampleError(
                 f'{path}: no such image; expected the file that the list names'
             ) from None
+        except ImportError:  # of lmdb, which is nothing of the sample's
+            raise
         except Exception as error:  # decoders raise what they like
             raise BadSampleError(
                 f'{path}: expected a readable image, but decoding failed with '

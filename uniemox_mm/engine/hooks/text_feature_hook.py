@@ -1,9 +1,7 @@
 """Computes the text features before training, once."""
 
 import itertools
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -11,9 +9,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
-from tqdm import tqdm
 
-from uniemox_mm.datasets import TextFeatures, write_text_features
+from uniemox_mm.datasets import TextFeatures
+
+from ..text_feature_cache import cache_folder, write_cache
 
 
 @HOOKS.register_module()
@@ -58,45 +57,21 @@ class TextFeatureHook(Hook):
                 'encoded in the step'
             )
         teacher = model.target_generator
-        fingerprint = teacher.text_fingerprint()
-        name = f'text_features_{"+".join(dataset.splits)}'
-        if dataset.fraction < 1:
-            name += f'_fraction{dataset.fraction}_seed{dataset.seed}'
-        folder = Path(self.folder or Path(dataset.data_root) / name)
+        folder = Path(self.folder or cache_folder(dataset))
         if not folder.exists():
             if is_main_process():
-                self._write(folder, runner, dataset, teacher, fingerprint)
+                write_cache(
+                    folder,
+                    dataset,
+                    teacher,
+                    self.batch_size,
+                    runner.logger.info,
+                )
             else:
                 _wait_for(folder, runner)
         dataset.attach_text_features(
-            TextFeatures(folder, fingerprint, len(dataset))
+            TextFeatures(folder, teacher.text_fingerprint(), len(dataset))
         )
-
-    def _write(
-        self, folder: Path, runner, dataset, teacher, fingerprint: dict
-    ) -> None:
-        if not os.access(_existing(folder.parent), os.W_OK):
-            raise PermissionError(
-                f'{folder}: the text features cannot be written there; give '
-                'default_hooks.text_features.folder another path'
-            )
-        count = len(dataset)
-        runner.logger.info(
-            f'Computing the text features of {count} captions, once, into '
-            f'{folder}'
-        )
-        with ThreadPoolExecutor(16) as pool:  # waits for the disk, mostly
-            reading = pool.map(dataset.caption_or_blank, range(count))
-            captions = list(tqdm(reading, 'captions', count, leave=False))
-        with tqdm(desc='text features', leave=False) as bar:
-            write_text_features(
-                folder,
-                captions,
-                lambda batch: teacher.encode_text(batch).cpu().numpy(),
-                fingerprint,
-                self.batch_size,
-                lambda done: bar.update(done - bar.n),
-            )
 
 
 def _wait_for(folder: Path, runner: Runner) -> None:
@@ -111,8 +86,3 @@ def _wait_for(folder: Path, runner: Runner) -> None:
                 'be on a file system that all nodes see.'
             )
         time.sleep(1)
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder above that is there already."""
-    return path if path.exists() else _existing(path.parent)

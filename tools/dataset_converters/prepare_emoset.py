@@ -1,0 +1,142 @@
+r"""Makes a data set that is ready for training from an EmoSet download.
+
+Checks every row, image and annotation, makes the images smaller, finds the
+people, and writes one annotation file a split and a report of what was wrong.
+The download is not changed. Goes on where it was killed.
+
+Examples:
+    python tools/dataset_converters/prepare_emoset.py data/EmoSet-118K \
+        --out data/EmoSet-prepared --weights yolov3_d53_mstrain-416_273e_coco
+    python tools/train.py configs/uniemox_vit-l_pretrain.py --cfg-options \
+        train_dataloader.dataset.data_root=data/EmoSet-prepared
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import DATASETS, MODELS
+
+from uniemox_mm.apis.prepared_emoset import REPORT, prepare_emoset
+from uniemox_mm.datasets.json_files import read_json
+from uniemox_mm.datasets.preparation.emoset_lists import SPLITS
+from uniemox_mm.datasets.preparation.emoset_samples import IMAGES
+from uniemox_mm.engine.text_feature_cache import cache_folder, write_cache
+from uniemox_mm.models import PersonDetector
+
+SHOWN = 10
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('root', type=Path, help='folder of the download')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--splits', nargs='+', default=list(SPLITS))
+    parser.add_argument(
+        '--images',
+        choices=IMAGES,
+        default='folder',
+        help='write them anew into a folder or an LMDB, or use the original '
+        'ones (%(default)s)',
+    )
+    parser.add_argument(
+        '--short-side',
+        type=int,
+        default=320,
+        help='larger images are made smaller, in pixels (%(default)s)',
+    )
+    parser.add_argument(
+        '--quality', type=int, default=92, help='of JPEG (%(default)s)'
+    )
+    people = parser.add_argument_group('people, one of')
+    people.add_argument('--persons', help='boxes file for the download')
+    people.add_argument(
+        '--weights',
+        help="of a detector: a file, or a name in MMDetection's index",
+    )
+    people.add_argument('--config', help='of the detector (YOLOv3 at 416)')
+    people.add_argument('--confidence', type=float, default=0.8)
+    people.add_argument('--iou-threshold', type=float, default=0.4)
+    people.add_argument('--device', help='cuda if there is one, or cpu')
+    parser.add_argument(
+        '--text-features',
+        metavar='CONFIG',
+        help='also compute the text features that this config trains with',
+    )
+    parser.add_argument(
+        '--workers', type=int, default=min(8, os.cpu_count() or 1)
+    )
+    return parser.parse_args()
+
+
+def print_report(report: dict, out: Path) -> None:
+    for split, counts in report['counts'].items():
+        people = ''
+        if report['settings']['persons'] or report['settings']['detector']:
+            people = f', people in {counts["images_with_people"]}'
+        print(
+            f'{out / f"{split}.json"}: {counts["images"]} of '
+            f'{counts["rows"]} images{people}'
+        )
+    problems = read_json(out / REPORT)['problems']
+    if not problems:
+        print('Nothing was wrong.')
+        return
+    print(f'{len(problems)} problems, all in {out / REPORT}; the first:')
+    for entry in problems[:SHOWN]:
+        print(
+            f'  {entry["file"]}: {entry["problem"]} -> {entry["consequence"]}'
+        )
+
+
+def compute_text_features(config: str, out: Path, device: str) -> None:
+    """Writes the cache that training with this config will look for."""
+    cfg = Config.fromfile(config)
+    dataset = DATASETS.build(
+        {**cfg.train_dataloader.dataset, 'data_root': str(out), 'pipeline': []}
+    )
+    folder = cache_folder(dataset)
+    if folder.exists():
+        print(f'{folder}: is there already')
+        return
+    teacher = MODELS.build(cfg.model.target_generator).to(device)
+    write_cache(folder, dataset, teacher, 256, print)
+
+
+def main() -> None:
+    args = parse_args()
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        detector = None
+        if args.weights or args.config:
+            detector = PersonDetector(
+                args.weights, args.config, args.confidence, args.iou_threshold
+            ).to(device)
+        report = prepare_emoset(
+            args.root,
+            args.out,
+            args.splits,
+            args.images,
+            args.short_side,
+            args.quality,
+            args.persons,
+            detector,
+            args.workers,
+        )
+        print_report(report, args.out)
+        if args.text_features:
+            compute_text_features(args.text_features, args.out, device)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        sys.exit(f'{type(error).__name__}: {error}')
+    except KeyboardInterrupt:
+        print('\nInterrupted: the same command goes on.', file=sys.stderr)
+        os._exit(130)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,47 @@
+"""The rows of EmoSet's split files."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from .categories import EMOSET_CATEGORIES
+
+
+class EmoSetRow(NamedTuple):
+    """One image; the paths are relative to the data root."""
+
+    emotion: str
+    image: str
+    annotation: str
+
+
+def parse_row(path: Path, number: int, row: object) -> EmoSetRow:
+    """Reads a row of a split file.
+
+    Args:
+        path (Path): The split file, for the message.
+        number (int): Number of the row, from 0.
+        row (object): ``[emotion, image, annotation]``, as in the released
+            zip, or ``[emotion, id, image, annotation]``, as in its README.
+
+    Returns:
+        EmoSetRow: Its content.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if (
+        not isinstance(row, list)
+        or len(row) not in (3, 4)
+        or not all(isinstance(row[i], str) for i in (0, -2, -1))
+    ):
+        raise ValueError(
+            f'{path}: row {number} is {row!r}; expected [emotion, image, '
+            'annotation] or [emotion, id, image, annotation]'
+        )
+    emotion, image, annotation = row[0], row[-2], row[-1]
+    if emotion not in EMOSET_CATEGORIES:
+        raise ValueError(
+            f'{path}: row {number} has the emotion {emotion!r}; expected one '
+            f'of {", ".join(EMOSET_CATEGORIES)}'
+        )
+    return EmoSetRow(emotion, image, annotation)

@@ -1,0 +1,56 @@
+"""Images in an LMDB, under paths that look like those of files."""
+
+import os
+from pathlib import Path, PurePath
+
+from mmengine.fileio import LmdbBackend, LocalBackend, register_backend
+
+
+def split_lmdb_path(path: str | Path) -> tuple[Path, str] | None:
+    """Splits ``root/image.lmdb/awe/awe_00000.jpg``.
+
+    Returns:
+        tuple[Path, str] | None: The database and the key in it, or None for
+        the path of a file.
+    """
+    parts = PurePath(path).parts
+    for i, part in enumerate(parts[:-1]):
+        if part.endswith('.lmdb'):
+            return Path(*parts[: i + 1]), '/'.join(parts[i + 1 :])
+    return None
+
+
+class LocalOrLmdbBackend(LocalBackend):
+    """MMEngine's local file backend, which also looks into LMDBs.
+
+    Registered as ``local_or_lmdb``; :class:`LoadEmotionImage` uses it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A database must not be taken along into another process.
+        self._open: dict[tuple[int, Path], LmdbBackend] = {}
+
+    def get(self, filepath: str | Path) -> bytes:
+        """Reads a file, or what an LMDB has under the rest of the path.
+
+        Raises:
+            FileNotFoundError: There is no such file, database or key.
+            ImportError: lmdb is not installed.
+        """
+        split = split_lmdb_path(filepath)
+        if split is None:
+            return super().get(filepath)
+        database, key = split
+        if not database.is_dir():
+            raise FileNotFoundError(f'{database}: no such database')
+        process = (os.getpid(), database)
+        if process not in self._open:
+            self._open[process] = LmdbBackend(database)
+        content = self._open[process].get(key)
+        if content is None:
+            raise FileNotFoundError(f'{database}: has no {key}')
+        return content
+
+
+register_backend('local_or_lmdb', LocalOrLmdbBackend, force=True)

@@ -1,0 +1,1 @@
+"""Checks and rewrites a download before it is trained on."""

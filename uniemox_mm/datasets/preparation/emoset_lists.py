@@ -1,0 +1,120 @@
+"""Checks EmoSet's split files, row by row."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from ..categories import EMOSET_CATEGORIES
+from ..emoset_rows import EmoSetRow, parse_row
+from ..json_files import read_json
+
+SPLITS = ('train', 'val', 'test')
+
+
+def problem(file: str | Path, what: str, consequence: str) -> dict[str, str]:
+    """An entry of the report."""
+    return dict(file=str(file), problem=what, consequence=consequence)
+
+
+def read_lists(
+    root: Path, splits: Sequence[str]
+) -> tuple[dict[str, list[EmoSetRow]], list[dict]]:
+    """Reads split files and leaves out what is wrong in them.
+
+    Args:
+        root (Path): The download.
+        splits (Sequence[str]): The splits to read.
+
+    Returns:
+        tuple[dict[str, list[EmoSetRow]], list[dict]]: The good rows of each
+        split that can be read, and the problems.
+    """
+    problems: list[dict] = []
+    rows: dict[str, list[EmoSetRow]] = {}
+    listed: dict[str, str] = {}
+    for split in splits:
+        path = root / f'{split}.json'
+        try:
+            content = read_json(path)
+            if not isinstance(content, list) or not content:
+                found = 'empty' if content == [] else 'no list of rows'
+                raise ValueError(f'{path}: {found}')
+        except (OSError, ValueError) as error:
+            what = str(error).removeprefix(f'{path}: ')
+            problems.append(problem(path, what, 'the split is left out'))
+            continue
+        rows[split] = []
+        for number, item in enumerate(content):
+            try:
+                row = parse_row(path, number, item)
+                _check_paths(path, number, row)
+                first = listed.setdefault(row.image, f'{path} row {number}')
+                if first != f'{path} row {number}':
+                    raise ValueError(
+                        f'{path}: row {number} names {row.image}, as does '
+                        f'{first}'
+                    )
+            except ValueError as error:
+                what = str(error).removeprefix(f'{path}: ')
+                problems.append(problem(path, what, 'the row is left out'))
+                continue
+            rows[split].append(row)
+    return rows, problems + _check_info(root) + _unlisted(root, listed)
+
+
+def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
+    """Hashes of the split files that are there."""
+    return {
+        split: hashlib.sha256(
+            (root / f'{split}.json').read_bytes()
+        ).hexdigest()
+        for split in splits
+        if (root / f'{split}.json').is_file()
+    }
+
+
+def _check_paths(path: Path, number: int, row: EmoSetRow) -> None:
+    for name in (row.image, row.annotation):
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or '..' in pure.parts or '\\' in name:
+            raise ValueError(
+                f'{path}: row {number} names {name!r}; expected a path inside '
+                'the download, with forward slashes'
+            )
+    folder = PurePosixPath(row.image).parent.name
+    if folder in EMOSET_CATEGORIES and folder != row.emotion:
+        raise ValueError(
+            f'{path}: row {number} says {row.emotion} of {row.image}: the '
+            'emotion of its folder was expected'
+        )
+
+
+def _check_info(root: Path) -> list[dict]:
+    path = root / 'info.json'
+    if not path.is_file():
+        return []
+    expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
+    try:
+        info = read_json(path)
+        table = info.get('emotion', info)
+        if table['label2idx'] == expected:
+            return []
+        what = f'its label2idx is {table["label2idx"]}, not {expected}'
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        what = f'{type(error).__name__}: {error}'.replace(f'{path}: ', '')
+    return [problem(path, what, "EmoSet's own order of classes is used")]
+
+
+def _unlisted(root: Path, listed: Iterable[str]) -> list[dict]:
+    """Folders with images that no split names."""
+    known = set(listed)
+    unknown: Counter[Path] = Counter()
+    for folder in sorted((root / 'image').glob('*/')):
+        for image in folder.iterdir():
+            if image.relative_to(root).as_posix() not in known:
+                unknown[folder] += 1
+    return [
+        problem(folder, f'{n} files are in none of the splits', 'not used')
+        for folder, n in unknown.items()
+    ]
