@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := work_dirs/demo
-DEMO_DATA := data/drawn_emoset
+DEMO_RAW := data/drawn_emoset
+DEMO_DATA := data/drawn_emoset_prepared
 DEMO_CONFIG := configs/uniemox_vit-tiny_demo.py
 # 2 test processes with 1 thread each suit a 2-core machine.
 TEST_PROCESSES ?= 2
@@ -18,7 +19,7 @@ help:
 	@echo 'make lint     check style and types'
 	@echo 'make format   lay the code out'
 	@echo 'make install  only make $(VENV)'
-	@echo 'make clean    remove $(VENV), data/drawn_emoset and $(DEMO)'
+	@echo 'make clean    remove $(VENV), the drawn data and $(DEMO)'
 
 install: $(STAMP)
 
@@ -37,8 +38,12 @@ $(STAMP): setup.py constraints.txt
 
 demo: $(STAMP)
 	@mkdir -p $(DEMO)
-	@$(BIN)/python tools/demo/draw_dataset.py $(DEMO_DATA)
+	@$(BIN)/python tools/demo/draw_dataset.py $(DEMO_RAW)
+	@$(BIN)/python tools/dataset_converters/prepare_emoset.py $(DEMO_RAW) \
+	  --out $(DEMO_DATA) --short-side 128 --persons $(DEMO_RAW)/persons.json
 	@rm -rf $(DEMO)/*
+	@$(BIN)/python tools/visualization/browse_pairs.py $(DEMO_CONFIG) \
+	  --num 8 --out $(DEMO)/pairs.png
 	@echo 'Pretraining; the log goes to $(DEMO)/console.log'
 	@$(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO) \
 	  > $(DEMO)/console.log || (tail -n 20 $(DEMO)/console.log; exit 1)
@@ -46,7 +51,7 @@ demo: $(STAMP)
 	  --out $(DEMO)/losses.png
 	@$(BIN)/python tools/visualization/reconstruct.py $(DEMO_CONFIG) \
 	  $(DEMO) --split test --out $(DEMO)/reconstructions.png
-	@echo 'Checkpoint, log, losses.png and reconstructions.png: $(DEMO)'
+	@echo 'Checkpoint, log, pairs, losses and reconstructions: $(DEMO)'
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) $(ARGS)
@@ -61,4 +66,4 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) data/drawn_emoset $(DEMO)
+	rm -rf $(VENV) $(DEMO_RAW) $(DEMO_DATA) $(DEMO)

@@ -23,6 +23,7 @@ setup(
         'numpy>=1.24',
         'pillow>=10.0',
         'matplotlib>=3.7',
+        'lmdb>=1.4',
         'tqdm>=4.60',
     ],
     # The two sets share their import names and overwrite each other, so
@@ -32,11 +33,13 @@ setup(
             'onedl-mmengine>=0.10.12,<0.11',
             'onedl-mmcv>=2.3.6,<2.4',
             'onedl-mmpretrain>=1.3.6,<1.4',
+            'onedl-mmdetection>=3.5.1,<3.6',
         ],
         'openmmlab': [
             'mmengine>=0.10.4,<1.0',
             'mmcv>=2.0.1,<2.3',
             'mmpretrain>=1.2,<2.0',
+            'mmdet>=3.3,<4.0',
         ],
         'dev': [
             'mypy>=1.11',

@@ -1,7 +1,10 @@
-"""A small but complete UniEmoX on drawn pictures.
+r"""A small but complete UniEmoX on drawn pictures.
 
 Run:       make demo, or
            python tools/demo/draw_dataset.py data/drawn_emoset
+           python tools/dataset_converters/prepare_emoset.py \
+               data/drawn_emoset --out data/drawn_emoset_prepared \
+               --short-side 128 --persons data/drawn_emoset/persons.json
            python tools/train.py configs/uniemox_vit-tiny_demo.py
 Hardware:  2 CPU cores
 Score:     none; it shows that everything works, not what it is worth: the
@@ -16,7 +19,7 @@ _base_ = [
 ]
 
 # ---- Knobs -----------------------------------------------------------------
-data_root = 'data/drawn_emoset'
+data_root = 'data/drawn_emoset_prepared'
 size = 64  # pixels
 patch = 8
 width = 128  # of the student
@@ -100,9 +103,7 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,
     pin_memory=False,
-    dataset=dict(
-        data_root=data_root, persons='persons.json', pipeline=train_pipeline
-    ),
+    dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
 
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -92,6 +92,7 @@ def tiny_config(data_root: str | Path, work_dir: str | Path, **top) -> Config:
             'model.target_generator.model_cfg': TEACHER['model_cfg'],
             'train_dataloader.batch_size': 8,
             'train_dataloader.dataset.data_root': str(data_root),
+            'train_dataloader.dataset.persons': 'persons.json',
             'train_cfg.max_epochs': 3,
             'default_hooks.text_features.folder': f'{work_dir}/text_features',
             **top,

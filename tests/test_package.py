@@ -64,4 +64,4 @@ def test_what_setup_asks_for_is_pinned():
     )
     pins = (ROOT / 'constraints.txt').read_text()
     loose = {n for n in asked if not re.search(rf'^{n}==', pins, re.M)}
-    assert loose == {'mmengine', 'mmcv', 'mmpretrain'}  # [openmmlab]
+    assert loose == {'mmengine', 'mmcv', 'mmpretrain', 'mmdet'}  # [openmmlab]

@@ -1,0 +1,143 @@
+r"""Shows what the model is fed, as one picture.
+
+For each sample: the image with the boxes of all people (thin) and the one
+that was chosen (thick), the scene view and the person view as they come out
+of the config's pipeline, the label and the caption.
+
+Examples:
+    python tools/visualization/browse_pairs.py \
+        configs/uniemox_vit-l_pretrain.py --out pairs.png
+    python tools/visualization/browse_pairs.py CONFIG --num 6 --cfg-options \
+        train_dataloader.dataset.data_root=data/EmoSet-prepared
+"""
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import DATASETS
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+import uniemox_mm  # noqa: F401  (registers the parts)
+from uniemox_mm.datasets import BadSampleError, BaseEmotionDataset
+from uniemox_mm.datasets.sample_randomness import seeded
+
+CELL, GAP, LINES, LINE = 160, 6, 3, 14
+COLUMNS = 2
+THIN, THICK = (255, 210, 0), (255, 0, 90)
+
+
+def read_pair(
+    dataset: BaseEmotionDataset, index: int, seed: int
+) -> tuple[list[Image.Image], str]:
+    """One sample, seen through the pipeline.
+
+    Args:
+        dataset (BaseEmotionDataset): A dataset whose pipeline starts with
+            loading and has ``SceneAndPerson``.
+        index (int): Which sample.
+        seed (int): Decides the augmentation.
+
+    Returns:
+        tuple[list[Image.Image], str]: The image with boxes, the scene and
+        the person; and the text to put below. No images where the sample is
+        broken.
+    """
+    info = dataset.get_data_info(index)
+    label = dataset.metainfo['classes'][info['gt_label']]
+    name = Path(info['img_path']).name
+    try:
+        results = dataset.complete(info)
+        original = None
+        with seeded(seed, index):
+            for transform in dataset.pipeline.transforms:
+                results = transform(results)
+                if original is None:
+                    original = to_rgb(results['img'])
+                if isinstance(results['img'], list):
+                    break
+    except BadSampleError as error:
+        return [], f'{label}: {error}'
+    if not isinstance(results['img'], list):
+        sys.exit('the pipeline of this config has no SceneAndPerson')
+    persons = results.get('persons', [])
+    draw_boxes(original, persons, results['person_box'])
+    count = f'{len(persons)} {"person" if len(persons) == 1 else "people"}'
+    people = count if 'persons' in results else 'no boxes'
+    views = [original, *map(to_rgb, results['img'])]
+    return views, f'{label} ({name}, {people}): {results.get("caption", "")}'
+
+
+def to_rgb(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+
+
+def draw_boxes(
+    image: Image.Image, persons: Sequence, chosen: Sequence | None
+) -> None:
+    draw = ImageDraw.Draw(image)
+    width = max(1, min(image.size) // 100)
+    for box in persons:
+        draw.rectangle(tuple(box[:4]), outline=THIN, width=width)
+    if chosen is not None:
+        draw.rectangle(tuple(chosen), outline=THICK, width=2 * width)
+
+
+def draw_sheet(pairs: list[tuple[list[Image.Image], str]]) -> Image.Image:
+    """Lays out all samples with their texts."""
+    width = 3 * (CELL + GAP) + GAP
+    height = CELL + LINES * LINE + 2 * GAP
+    rows = -(-len(pairs) // COLUMNS)
+    sheet = Image.new('RGB', (COLUMNS * width, rows * height), 'white')
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(11)
+    for i, (views, text) in enumerate(pairs):
+        left, top = i % COLUMNS * width + GAP, i // COLUMNS * height + GAP
+        for column, view in enumerate(views):
+            tile = ImageOps.contain(view, (CELL, CELL))
+            sheet.paste(tile, (left + column * (CELL + GAP), top))
+        lines = textwrap.wrap(text, 88, max_lines=LINES, placeholder=' ...')
+        for number, line in enumerate(lines):
+            at = (left, top + CELL + 2 + number * LINE)
+            draw.text(at, line, fill='black', font=font)
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config')
+    parser.add_argument('--out', type=Path, default=Path('pairs.png'))
+    parser.add_argument('--num', type=int, default=16)
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the choice and the pipeline'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+    )
+    args = parser.parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    rng = np.random.default_rng(args.seed)
+    count = min(args.num, len(dataset))
+    chosen = rng.choice(len(dataset), count, replace=False)
+    sheet = draw_sheet([read_pair(dataset, int(i), args.seed) for i in chosen])
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(args.out)
+    print(f'{count} of {len(dataset)} samples: {args.out}')
+
+
+if __name__ == '__main__':
+    main()
