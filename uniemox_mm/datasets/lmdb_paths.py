@@ -5,6 +5,11 @@ from pathlib import Path, PurePath
 
 from mmengine.fileio import LmdbBackend, LocalBackend, register_backend
 
+_OPEN: dict[Path, LmdbBackend] = {}
+# LMDB cannot be taken along into a forked process: it is closed before, and
+# opened again by whoever reads next.
+os.register_at_fork(before=_OPEN.clear)
+
 
 def split_lmdb_path(path: str | Path) -> tuple[Path, str] | None:
     """Splits ``root/image.lmdb/awe/awe_00000.jpg``.
@@ -26,11 +31,6 @@ class LocalOrLmdbBackend(LocalBackend):
     Registered as ``local_or_lmdb``; :class:`LoadEmotionImage` uses it.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        # A database must not be taken along into another process.
-        self._open: dict[tuple[int, Path], LmdbBackend] = {}
-
     def get(self, filepath: str | Path) -> bytes:
         """Reads a file, or what an LMDB has under the rest of the path.
 
@@ -44,10 +44,9 @@ class LocalOrLmdbBackend(LocalBackend):
         database, key = split
         if not database.is_dir():
             raise FileNotFoundError(f'{database}: no such database')
-        process = (os.getpid(), database)
-        if process not in self._open:
-            self._open[process] = LmdbBackend(database)
-        content = self._open[process].get(key)
+        if database not in _OPEN:
+            _OPEN[database] = LmdbBackend(database)
+        content = _OPEN[database].get(key)
         if content is None:
             raise FileNotFoundError(f'{database}: has no {key}')
         return content

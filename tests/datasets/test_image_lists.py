@@ -1,0 +1,90 @@
+import hashlib
+import json
+
+import pytest
+
+from uniemox_mm.datasets.image_lists import ImageList, list_images
+
+FORMS = {
+    'emoset.json': [['awe', 'b/x.jpg', 'c.json'], ['awe', 7, 'a.jpg', 'd']],
+    'mm.json': dict(
+        metainfo={},
+        data_list=[dict(img_path='b/x.jpg'), dict(img_path='a.jpg')],
+    ),
+    'coco.json': dict(
+        images=[dict(id=1, file_name='b/x.jpg'), dict(file_name='a.jpg')]
+    ),
+    'plain.txt': 'b/x.jpg\na.jpg\n\n',
+    'labelled.txt': 'b/x.jpg 3\na.jpg 0\n',
+}
+
+
+def write(folder, name):
+    content = FORMS[name]
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+@pytest.mark.parametrize('name', FORMS)
+def test_annotation_files(tmp_path, name):
+    images = list_images([write(tmp_path, name)])
+    assert images == ImageList(tmp_path, ('b/x.jpg', 'a.jpg'))
+    digest = hashlib.sha256(b'b/x.jpg\na.jpg').hexdigest()
+    assert images.sha256() == digest
+
+
+def test_spaces_in_names(tmp_path):
+    (tmp_path / 'a.txt').write_text('my dog 2.jpg\nmy dog.jpg 3\n')
+    images = list_images([tmp_path / 'a.txt'], root=tmp_path / 'images')
+    assert images.names == ('my dog 2.jpg', 'my dog.jpg')
+    assert images.root == tmp_path / 'images'
+
+
+def test_folders_are_searched_in_order(tmp_path):
+    for name in ('b/z.JPG', 'b/a.png', 'a.webp', '.hidden/x.jpg', 'b/.y.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / 'b/notes.txt').touch()
+    assert list_images([tmp_path]).names == ('a.webp', 'b/a.png', 'b/z.JPG')
+    inner = list_images([tmp_path / 'b'], root=tmp_path)
+    assert inner.names == ('b/a.png', 'b/z.JPG')
+
+
+def test_several_sources_are_joined_once(tmp_path):
+    first = write(tmp_path, 'emoset.json')
+    (tmp_path / 'more.txt').write_text('a.jpg\nc.jpg\n')
+    images = list_images([first, tmp_path / 'more.txt'])
+    assert images.names == ('b/x.jpg', 'a.jpg', 'c.jpg')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('{', 'not valid JSON'),
+        ('{"a": 1}', r'expected rows \[emotion, image, annotation\]'),
+        ('[3]', 'expected rows'),
+        ('[["a"]]', 'expected rows'),
+        ('[["a", 3, "b"]]', 'expected rows'),
+        ('{"data_list": [{"path": "x"}]}', '"img_path"'),
+        ('[]', 'lists no image'),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    (tmp_path / 'a.json').write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        list_images([tmp_path / 'a.json'])
+    assert str(tmp_path / 'a.json') in str(error.value)
+
+
+def test_sources_that_do_not_fit(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such folder or file'):
+        list_images([tmp_path / 'none'])
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'b').mkdir()
+    with pytest.raises(ValueError, match='name with root what'):
+        list_images([tmp_path / 'a', tmp_path / 'b'])
+    with pytest.raises(ValueError, match='is not below'):
+        list_images([tmp_path / 'a'], root=tmp_path / 'b')
+    with pytest.raises(ValueError, match='lists no image'):
+        list_images([tmp_path / 'a'])
