@@ -3,6 +3,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 import uniemox_mm  # noqa: F401
+from tests.detectors import narrow_yolov3, rtmdet, yolov3  # noqa: F401
 from uniemox_mm.datasets.drawn_emoset import draw_emoset
 
 

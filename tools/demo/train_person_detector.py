@@ -75,7 +75,9 @@ def score(detector: PersonDetector, root: Path) -> tuple[float, float]:
         for i in infos
     ]
     _, (result,) = eval_map(found, truth, iou_thr=0.5, logger='silent')
-    return result['recall'][-1], result['precision'][-1]
+    if not len(result['recall']):  # nothing was found
+        return 0.0, 0.0
+    return float(result['recall'][-1]), float(result['precision'][-1])
 
 
 def main() -> None:

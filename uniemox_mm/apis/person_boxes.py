@@ -156,11 +156,10 @@ def _search(
 
 def _plain(boxes) -> list[list[float]]:
     """Boxes in hundredths of a pixel, scores in ten-thousandths."""
-    rows = [
+    return [
         [round(float(v), 2) for v in box[:4]] + [round(float(box[4]), 4)]
         for box in boxes
     ]
-    return [row for row in rows if row[0] < row[2] and row[1] < row[3]]
 
 
 def _summary(job: ChunkedJob) -> dict:

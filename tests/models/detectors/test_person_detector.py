@@ -50,8 +50,8 @@ def mmdets_own(name, weights, options, images):
         people = people[found.labels == 0].numpy()
         height, width = image.shape[:2]
         people[:, :4] = people[:, :4].clip(0, [width, height, width, height])
-        area = (people[:, 2] - people[:, 0]) * (people[:, 3] - people[:, 1])
-        boxes.append(people[area > 0])
+        sides = people[:, 2:4] - people[:, :2]
+        boxes.append(people[(sides >= 1).all(1)])
     return boxes
 
 

@@ -60,7 +60,10 @@ def read_lists(
                 problems.append(problem(path, what, 'the row is left out'))
                 continue
             rows[split].append(row)
-    return rows, problems + _check_info(root) + _unlisted(root, listed)
+    problems += _check_info(root)
+    if set(SPLITS) <= set(rows):
+        problems += _unlisted(root, listed)
+    return rows, problems
 
 
 def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
@@ -107,7 +110,7 @@ def _check_info(root: Path) -> list[dict]:
 
 
 def _unlisted(root: Path, listed: Iterable[str]) -> list[dict]:
-    """Folders with images that no split names."""
+    """Folders with files that no split names."""
     known = set(listed)
     unknown: Counter[Path] = Counter()
     for folder in sorted((root / 'image').glob('*/')):
@@ -115,6 +118,6 @@ def _unlisted(root: Path, listed: Iterable[str]) -> list[dict]:
             if image.relative_to(root).as_posix() not in known:
                 unknown[folder] += 1
     return [
-        problem(folder, f'{n} files are in none of the splits', 'not used')
+        problem(folder, f'{n} of its files are in no split', 'not used')
         for folder, n in unknown.items()
     ]

@@ -121,7 +121,8 @@ class PersonDetector(BaseModule):
         Returns:
             list[np.ndarray]: For each image (M, 5) float32, best first: x1,
             y1, x2, y2 in pixels of the image (upright by EXIF, where it is
-            not an array) and inside it, and the score. M may be 0.
+            not an array), inside it and at least one pixel wide and high,
+            and the score. M may be 0.
         """
         if isinstance(images, str | Path | Image.Image | np.ndarray):
             raise TypeError(
@@ -192,8 +193,8 @@ class PersonDetector(BaseModule):
         height, width = result.ori_shape
         people[:, 0:4:2] = people[:, 0:4:2].clip(0, width)
         people[:, 1:4:2] = people[:, 1:4:2].clip(0, height)
-        seen = (people[:, 2] > people[:, 0]) & (people[:, 3] > people[:, 1])
-        return people[seen]
+        # What is left of a box beside the image is nothing to crop.
+        return people[(people[:, 2:4] - people[:, :2] >= 1).all(1)]
 
 
 def prepare(pipeline: Any, image: np.ndarray) -> dict:
