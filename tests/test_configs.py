@@ -7,10 +7,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 
 from tests.helpers import ROOT
+from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*.py')) + sorted(
     (ROOT / 'configs').glob('[!_]*/*.py')
@@ -45,12 +47,19 @@ def test_opens_with_its_command(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=IDS)
 def test_model_and_pipeline_build(path):
     cfg = offline(Config.fromfile(path))
-    with torch.device('meta'):
+    if cfg.default_scope == 'mmdet':
+        import_mmdet()
+    with (
+        torch.device('meta'),
+        DefaultScope.overwrite_default_scope(cfg.default_scope),
+    ):
         model = MODELS.build(cfg.model)
+        for transform in cfg.train_dataloader.dataset.pipeline:
+            TRANSFORMS.build(transform)
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            dataset = registry.get(cfg.train_dataloader.dataset.type)
     assert isinstance(model, nn.Module)
-    for transform in cfg.train_dataloader.dataset.pipeline:
-        TRANSFORMS.build(transform)
-    assert DATASETS.get(cfg.train_dataloader.dataset.type) is not None
+    assert dataset is not None
 
 
 def test_the_papers_run():

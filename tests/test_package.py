@@ -18,7 +18,7 @@ from .helpers import ROOT
             MODELS,
             'EmoMAE DualStreamViT EmoMAEDecoder WeightedSumFusion '
             'AttentionFusion GatedAttentionFusion AdditionFusion CLIPTeacher '
-            'CLIPSimilarityDistillLoss',
+            'CLIPSimilarityDistillLoss PersonDetector',
         ),
         (DATASETS, 'EmoSet'),
         (TRANSFORMS, 'PersonCrop SceneAndPerson LoadEmotionImage'),

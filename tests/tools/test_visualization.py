@@ -1,17 +1,21 @@
 """The pictures show what they say."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from tests.helpers import EMO_MAE, ROOT, build, tiny_config
 
 sys.path.insert(0, str(ROOT / 'tools/visualization'))
+from browse_pairs import CELL, GAP, THICK, draw_sheet, read_pair
 from plot_losses import read_scalars
 from reconstruct import draw_grid, load_images
 
@@ -82,3 +86,79 @@ def test_reconstruct_from_the_command_line(drawn, tmp_path):
     difference = abs(original.astype(int) - pasted.astype(int)).max(-1)
     assert difference[~hidden].max() <= 1
     assert difference[hidden].mean() > 1
+
+
+def test_pairs_show_the_box_that_is_cut_out(drawn, tmp_path):
+    dataset = DATASETS.build(
+        tiny_config(drawn, tmp_path).train_dataloader.dataset
+    )
+    seen = 0
+    for index in range(len(dataset)):
+        (original, scene, person), text = read_pair(dataset, index, 0)
+        info = dataset.get_data_info(index)
+        label = dataset.metainfo['classes'][info['gt_label']]
+        name = Path(info['img_path']).name
+        people = {0: '0 people', 1: '1 person', 2: '2 people'}
+        count = people[len(info['persons'])]
+        caption = dataset.caption_of(index)
+        assert text == f'{label} ({name}, {count}): {caption}'
+        assert scene.size == person.size == (32, 32)
+        plain = Image.open(info['img_path'])
+        assert original.size == plain.size
+        marked = np.asarray(original) == THICK
+        if not info['persons']:
+            assert not marked.all(-1).any()
+            continue
+        boxes = np.array(info['persons'])[:, :4]
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        x1, y1, x2, y2 = boxes[areas.argmax()]
+        rows, columns = marked.all(-1).nonzero()
+        # PersonCrop of the demo takes 5 % more on each side, in the image.
+        more_x, more_y = 0.05 * (x2 - x1), 0.05 * (y2 - y1)
+        assert abs(columns.min() - max(0, x1 - more_x)) <= 1
+        assert abs(rows.min() - max(0, y1 - more_y)) <= 1
+        assert abs(columns.max() - min(plain.width - 1, x2 + more_x)) <= 1
+        seen += 1
+    assert seen > 10
+
+
+def test_a_broken_sample_is_shown_as_its_error(own_drawn, tmp_path):
+    cfg = tiny_config(own_drawn, tmp_path)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    Path(dataset.get_data_info(3)['img_path']).write_bytes(b'')
+    views, text = read_pair(dataset, 3, 0)
+    assert views == [] and 'expected a readable image' in text
+    sheet = draw_sheet([([], text)])
+    assert (np.asarray(sheet) < 100).any()
+
+
+def test_the_sheet_has_every_view_in_its_place():
+    views = [Image.new('RGB', (80, 40), (0, 0, 50 * i)) for i in (1, 2, 3)]
+    sheet = np.asarray(draw_sheet([(views, '')] * 3))
+    for row, column in ((0, 0), (0, 1), (1, 0)):
+        top = row * sheet.shape[0] // 2 + GAP
+        left = column * sheet.shape[1] // 2 + GAP
+        for i in range(3):
+            x = left + i * (CELL + GAP)
+            place = sheet[top : top + CELL // 2, x : x + CELL]
+            assert (place == (0, 0, 50 * (i + 1))).all()
+    assert (sheet[sheet.shape[0] // 2 :, sheet.shape[1] // 2 :] == 255).all()
+
+
+@pytest.mark.slow
+def test_browse_pairs_as_a_user_runs_it(drawn, tmp_path):
+    config = tmp_path / 'config.py'
+    tiny_config(drawn, tmp_path).dump(config)
+    result = subprocess.run(
+        [
+            *(sys.executable, 'tools/visualization/browse_pairs.py'),
+            *(str(config), '--num', '3', '--out', str(tmp_path / 'a/b.png')),
+        ],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert f'3 of 32 samples: {tmp_path}/a/b.png' in result.stdout
+    Image.open(tmp_path / 'a/b.png').load()

@@ -3,10 +3,10 @@ r"""Trains a small person detector on drawn people and says how good it is.
 For trying the commands that need a detector where no weights are at hand.
 
 Example:
-    python tools/demo/train_person_detector.py work_dirs/person_detector
+    python tools/demo/train_person_detector.py work_dirs/people
     python tools/dataset_converters/detect_persons.py data/drawn_people \
         --config configs/person_detection/yolov3_narrow_drawn.py \
-        --weights work_dirs/person_detector/epoch_12.pth \
+        --weights work_dirs/people/epoch_12.pth \
         --confidence 0.5 --out persons.json
 """
 
