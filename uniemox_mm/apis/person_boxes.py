@@ -88,7 +88,7 @@ def _search_all(
     todo = [i for i in job.todo() if i in own]
     chunks = {i: range(i * size, min((i + 1) * size, len(names))) for i in own}
     loader = DataLoader(
-        _Images(images, detector.pipeline),
+        ReadyImages(images, detector.pipeline),
         batch_sampler=[chunks[i] for i in todo],
         collate_fn=list,
         num_workers=min(workers, len(todo)),
@@ -118,7 +118,7 @@ def _search_all(
         )
 
 
-class _Images(Dataset):
+class ReadyImages(Dataset):
     """Reads images and makes them ready for the detector."""
 
     def __init__(self, images: ImageList, pipeline) -> None:
