@@ -14,6 +14,7 @@ Examples:
 import argparse
 import os
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -87,11 +88,16 @@ def print_report(report: dict, out: Path) -> None:
     if not problems:
         print('Nothing was wrong.')
         return
-    print(f'{len(problems)} problems, all in {out / REPORT}; the first:')
-    for entry in problems[:SHOWN]:
-        print(
-            f'  {entry["file"]}: {entry["problem"]} -> {entry["consequence"]}'
-        )
+    kinds = defaultdict(list)
+    for entry in problems:
+        kinds[entry['problem'], entry['consequence']].append(entry['file'])
+    print(f'{len(problems)} problems, all in {out / REPORT}:')
+    often = sorted(kinds.items(), key=lambda kind: -len(kind[1]))
+    for (problem, consequence), files in often[:SHOWN]:
+        more = f' and {len(files) - 1} more' if len(files) > 1 else ''
+        print(f'  {files[0]}{more}: {problem} -> {consequence}')
+    if len(often) > SHOWN:
+        print(f'  ... and {len(often) - SHOWN} other kinds')
 
 
 def compute_text_features(config: str, out: Path, device: str) -> None:

@@ -85,7 +85,9 @@ def test_boxes_are_mmdetections_own(name, fixture, options, request):
     theirs = mmdets_own(name, weights, options, images)
     assert sum(map(len, theirs)) >= 6
     for mine, own in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine, own, rtol=1e-4, atol=1e-2)
+        # In another memory layout sums are in another order.
+        np.testing.assert_allclose(mine[:, :4], own[:, :4], atol=0.05)
+        np.testing.assert_allclose(mine[:, 4], own[:, 4], atol=1e-4)
         assert mine.dtype == np.float32
 
 
@@ -95,7 +97,7 @@ def test_batches_do_not_change_a_box(detector):
     assert sum(map(len, together)) > 3
     for image, boxes in zip(images, together, strict=True):
         (alone,) = detector([image])
-        np.testing.assert_allclose(alone, boxes, rtol=1e-4, atol=1e-2)
+        np.testing.assert_allclose(alone, boxes, rtol=1e-4, atol=0.05)
 
 
 @pytest.mark.parametrize('size', SIZES)
