@@ -27,7 +27,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=64,  # a GPU; with another total than 512 use --auto-scale-lr
     dataset=dict(
-        data_root='data/EmoSet-118K',
+        data_root='data/EmoSet-118K',  # or what prepare_emoset.py wrote
         # Boxes file, relative to data_root. None: the person stream sees whole
         # images, as in the authors' release, unless the split files have boxes.
         persons=None,
