@@ -124,6 +124,24 @@ def test_images_become_upright_rgb(own_drawn, tmp_path):
     assert np.abs(np.float64(colors[3]) - 77).max() < 3
 
 
+def test_boxes_of_images_that_lie_on_their_side(own_drawn, tmp_path):
+    name = rows_of(own_drawn, 'test')[0][1]
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.new('RGB', (200, 60)).save(own_drawn / name, exif=exif)
+    boxes = json.loads((own_drawn / 'persons.json').read_text())
+    for entry in boxes['data_list']:
+        if entry['img_path'] == name:  # upright it is 60 wide and 200 high
+            entry['persons'] = [[6, 100, 60, 180, 0.5]]
+    (own_drawn / 'persons.json').write_text(json.dumps(boxes))
+    out = tmp_path / 'out'
+    persons = own_drawn / 'persons.json'
+    prepare_emoset(own_drawn, out, ['test'], short_side=30, persons=persons)
+    info = EmoSet(str(out), 'test').get_data_info(0)
+    assert load(info)['ori_shape'] == (100, 30)
+    assert info['persons'] == [[3, 50, 30, 90, 0.5]]
+
+
 def test_captions_are_written_anew_for_other_options(drawn, tmp_path):
     prepare_emoset(drawn, tmp_path / 'out', images='original')
     plain = EmoSet(str(tmp_path / 'out'), 'test', caption=dict(emotion=False))
@@ -206,7 +224,8 @@ def damage(root: Path) -> tuple[dict[str, tuple[str, str]], set[str]]:
     return expected, gone
 
 
-def test_damage_is_reported_and_nothing_good_is_lost(tmp_path):
+@pytest.mark.parametrize('images', ['folder', 'lmdb', 'original'])
+def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
     root = draw_emoset(
         tmp_path / 'raw', train=40, val=8, test=8, size=64, seed=2
     )
@@ -245,7 +264,9 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path):
     before = {p: p.read_bytes() for p in root.rglob('*') if p.is_file()}
 
     out = tmp_path / 'out'
-    report = prepare_emoset(root, out, short_side=48, persons=persons)
+    report = prepare_emoset(
+        root, out, images=images, short_side=48, persons=persons
+    )
     problems = report_of(out)['problems']
     found = {p['file']: p for p in problems}
     for file, (what, consequence) in expected.items():
@@ -290,7 +311,13 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path):
     assert len(ours) == len(kept)
     for i, (emotion, name, annotation) in enumerate(kept):
         info = ours.get_data_info(i)
-        assert info['img_path'] == str(out / name)
+        store = {
+            'folder': out,
+            'lmdb': out / 'image.lmdb',
+            'original': root,
+        }[images]
+        path = info['img_path']
+        assert os.path.normpath(path) == str(store / name)
         assert EMOSET_CATEGORIES[info['gt_label']] == emotion
         wrong = expected.get(str(root / annotation))
         if wrong is None:

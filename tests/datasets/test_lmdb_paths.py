@@ -6,7 +6,7 @@ import pytest
 from mmengine import fileio
 from PIL import Image
 
-from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
+from uniemox_mm.datasets import BadSampleError, LoadEmotionImage, lmdb_paths
 from uniemox_mm.datasets.lmdb_paths import split_lmdb_path
 
 
@@ -24,6 +24,11 @@ def store(tmp_path):
     return tmp_path
 
 
+def load_alone(path):
+    """In a forked process, which must not use what another opened."""
+    return len(lmdb_paths._OPEN), load(path)
+
+
 def load(path):
     return LoadEmotionImage()(dict(img_path=str(path)))['img']
 
@@ -35,7 +40,10 @@ def test_an_image_in_a_database_is_that_of_the_file(store):
     )
     # In a process that was made while the database was open here.
     with multiprocessing.get_context('fork').Pool(1) as pool:
-        other = pool.apply(load, (store / 'image.lmdb/awe/a.png',))
+        opened, other = pool.apply(
+            load_alone, (store / 'image.lmdb/awe/a.png',)
+        )
+    assert opened == 0
     np.testing.assert_array_equal(other, expected)
 
 

@@ -39,6 +39,21 @@ def test_a_wrong_checkpoint_is_refused_with_its_keys(yolov3, tmp_path):
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize('what', ['missing', 'not of this model'])
+def test_one_key_is_enough_to_refuse(narrow_yolov3, tmp_path, what):
+    config, weights = narrow_yolov3
+    content = torch.load(weights, weights_only=True)['state_dict']
+    name = next(iter(content))
+    if what == 'missing':
+        del content[name]
+    else:
+        name = 'extra'
+        content[name] = torch.zeros(1)
+    torch.save(content, tmp_path / 'wrong.pth')
+    with pytest.raises(ValueError, match=f'Keys 1 {what}: {name}'):
+        PersonDetector(tmp_path / 'wrong.pth', config)
+
+
 def test_without_weights_there_are_no_boxes():
     with pytest.raises(FileNotFoundError) as error:
         PersonDetector()
