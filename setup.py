@@ -17,8 +17,8 @@ setup(
     package_data={'uniemox_mm': ['py.typed']},
     python_requires='>=3.10',
     install_requires=[
-        'torch>=2.4',
-        'torchvision>=0.19',
+        'torch>=2.5',
+        'torchvision>=0.20',
         'open_clip_torch>=3.0,<4',
         'numpy>=1.24',
         'pillow>=10.0',

@@ -29,6 +29,7 @@ from uniemox_mm.engine.resuming import (
     remove_unfinished,
     resume_command,
 )
+from uniemox_mm.models.weight_files import plain_globals
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 GRACE = 3.0  # seconds
@@ -165,6 +166,7 @@ def main() -> None:
         # This MMEngine retries a file that is not plain weights with full
         # unpickling, which runs whatever code is in it.
         os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+        checkpoint.get_torch_safe_globals = plain_globals
     stop_on_signals()
     cfg = build_config(args)
     notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]

@@ -63,6 +63,9 @@ class _StandIn(ModuleType):
     """A module that has every op."""
 
     nms = staticmethod(nms)
+    # What MMCV reports of its build.
+    get_compiler_version = staticmethod(lambda: 'not available')
+    get_compiling_cuda_version = staticmethod(lambda: 'not available')
 
     def __getattr__(self, op: str) -> Callable:
         if op.startswith('__'):  # what Python asks of modules

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uniemox_mm.apis import emoset_steps
 from uniemox_mm.apis.prepared_emoset import prepare_emoset
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage, PersonCrop, describe
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.datasets.drawn_emoset import draw_emoset
+from uniemox_mm.datasets.preparation import emoset_samples
 
 SPLITS = ('train', 'val', 'test')
 
@@ -336,8 +338,6 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
 
 
 def test_a_run_goes_on_and_a_finished_one_stays(drawn, tmp_path, monkeypatch):
-    from uniemox_mm.apis import emoset_steps
-
     arguments = dict(short_side=48, persons=drawn / 'persons.json')
     monkeypatch.setattr('uniemox_mm.apis.prepared_emoset._CHUNK', 4)
     prepare_emoset(drawn, tmp_path / 'whole', **arguments)
@@ -400,6 +400,123 @@ def test_files_in_no_split_are_counted(own_drawn, tmp_path):
     ]
     prepare_emoset(own_drawn, tmp_path / 'one', ['val'])
     assert report_of(tmp_path / 'one')['problems'] == []
+
+
+def test_resumed_with_splits_in_another_order(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr('uniemox_mm.apis.prepared_emoset._CHUNK', 8)
+    real = emoset_steps.ChunkedJob.save
+
+    def dies(job, chunk, result):
+        if chunk == 2:
+            raise KeyboardInterrupt
+        real(job, chunk, result)
+
+    monkeypatch.setattr(emoset_steps.ChunkedJob, 'save', dies)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_emoset(drawn, tmp_path / 'out', ['train', 'val'])
+    monkeypatch.setattr(emoset_steps.ChunkedJob, 'save', real)
+    prepare_emoset(drawn, tmp_path / 'out', ['val', 'train', 'val'])
+    for split in ('train', 'val'):
+        content = json.loads((tmp_path / f'out/{split}.json').read_text())
+        names = [entry['img_path'] for entry in content['data_list']]
+        assert names == [row[1] for row in rows_of(drawn, split)]
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    drawn, tmp_path, monkeypatch
+):
+    real = emoset_samples.atomic_file
+    written = []
+
+    def full(path, *arguments, **options):
+        if len(written) == 5:
+            raise OSError(28, 'No space left on device')
+        written.append(path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(emoset_samples, 'atomic_file', full)
+    with pytest.raises(OSError, match='No space left'):
+        prepare_emoset(drawn, tmp_path / 'out', workers=0)
+    monkeypatch.setattr(emoset_samples, 'atomic_file', real)
+    report = prepare_emoset(drawn, tmp_path / 'out', workers=0)
+    images = {s: c['images'] for s, c in report['counts'].items()}
+    assert images == dict(train=24, val=8, test=8)
+
+
+def test_other_boxes_in_the_same_file_are_other_settings(own_drawn, tmp_path):
+    persons = own_drawn / 'persons.json'
+    prepare_emoset(own_drawn, tmp_path / 'out', ['test'], persons=persons)
+    boxes = json.loads(persons.read_text())
+    boxes['data_list'][0]['persons'] = []
+    persons.write_text(json.dumps(boxes))
+    with pytest.raises(FileExistsError, match='with other persons_sha256'):
+        prepare_emoset(own_drawn, tmp_path / 'out', ['test'], persons=persons)
+
+
+def test_lists_without_images_leave_nothing_behind(own_drawn, tmp_path):
+    (own_drawn / 'image').rename(tmp_path / 'away')
+    with pytest.raises(ValueError, match='not one image can be used; the fir'):
+        prepare_emoset(own_drawn, tmp_path / 'out', images='lmdb')
+    assert not (tmp_path / 'out').exists()
+    (tmp_path / 'away').rename(own_drawn / 'image')
+    report = prepare_emoset(own_drawn, tmp_path / 'out')
+    assert report['counts']['train']['images'] == 16
+
+
+@pytest.mark.parametrize('images', ['folder', 'lmdb'])
+def test_a_folder_may_be_called_like_a_database(drawn, tmp_path, images):
+    out = tmp_path / 'a.lmdb/b.lmdb'
+    prepare_emoset(drawn, out, ['test'], images=images)
+    assert load(EmoSet(str(out), 'test').get_data_info(0))['img'].ndim == 3
+
+
+def test_gray_of_sixteen_bit_keeps_its_grays(own_drawn, tmp_path):
+    name = rows_of(own_drawn, 'test')[0][1]
+    ramp = np.linspace(0, 65535, 100 * 80).reshape(80, 100).astype(np.uint16)
+    Image.fromarray(ramp).save(own_drawn / name, 'PNG')
+    before = load(dict(img_path=str(own_drawn / name)))['img']
+    expected = np.repeat(np.round(ramp / 257.0)[..., None], 3, 2)
+    np.testing.assert_array_equal(before, expected)
+    prepare_emoset(own_drawn, tmp_path / 'out', ['test'], short_side=40)
+    after = load(EmoSet(str(tmp_path / 'out'), 'test').get_data_info(0))['img']
+    assert after.shape == (40, 50, 3)
+    assert abs(after.mean() - before.mean()) < 1
+
+
+def test_one_image_under_two_spellings_is_one(own_drawn, tmp_path):
+    rows = rows_of(own_drawn, 'test')
+    emotion, image, annotation = rows[0]
+    rows.append([emotion, image.replace('image/', 'image/./'), annotation])
+    (own_drawn / 'test.json').write_text(json.dumps(rows))
+    report = prepare_emoset(own_drawn, tmp_path / 'out', ['test'])
+    assert report['counts']['test']['images'] == 8
+    (problem,) = report_of(tmp_path / 'out')['problems']
+    assert f'names {image}, as does' in problem['problem']
+
+
+def test_plain_files_beside_the_emotions(own_drawn, tmp_path):
+    (own_drawn / 'image/.DS_Store').write_bytes(b'x')
+    prepare_emoset(own_drawn, tmp_path / 'out')
+    assert report_of(tmp_path / 'out')['problems'] == []
+
+
+def test_boxes_that_vanish_and_half_characters(own_drawn, tmp_path):
+    persons = own_drawn / 'persons.json'
+    row = rows_of(own_drawn, 'test')[0]
+    Image.new('RGB', (4000, 4000)).save(own_drawn / row[1])
+    boxes = json.loads(persons.read_text())
+    for entry in boxes['data_list']:
+        if entry['img_path'] == row[1]:
+            entry['persons'] = [[5, 5, 5.5, 9, 1.0]]
+    persons.write_text(json.dumps(boxes))
+    note = json.loads((own_drawn / row[2]).read_text())
+    (own_drawn / row[2]).write_text(json.dumps({**note, 'scene': '\ud800x'}))
+    out = tmp_path / 'out'
+    prepare_emoset(own_drawn, out, ['test'], short_side=16, persons=persons)
+    first, second = report_of(out)['problems']
+    assert 'is too small for this image' in first['problem']
+    assert second['file'] == str(own_drawn / row[2])
+    assert second['consequence'] == 'kept, without scene'
 
 
 def test_not_one_good_row(own_drawn, tmp_path):

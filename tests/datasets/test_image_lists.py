@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -14,6 +15,8 @@ FORMS = {
     'coco.json': dict(
         images=[dict(id=1, file_name='b/x.jpg'), dict(file_name='a.jpg')]
     ),
+    'paths.json': ['b/x.jpg', 'a.jpg'],
+    'tabs.txt': 'b/x.jpg\t3\na.jpg\t0\n',
     'plain.txt': 'b/x.jpg\na.jpg\n\n',
     'labelled.txt': 'b/x.jpg 3\na.jpg 0\n',
 }
@@ -30,8 +33,41 @@ def write(folder, name):
 def test_annotation_files(tmp_path, name):
     images = list_images([write(tmp_path, name)])
     assert images == ImageList(tmp_path, ('b/x.jpg', 'a.jpg'))
-    digest = hashlib.sha256(b'b/x.jpg\na.jpg').hexdigest()
-    assert images.sha256() == digest
+
+
+def test_the_hash_is_of_names_order_and_sizes(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(b'123')
+    (tmp_path / 'x.lmdb').mkdir()
+    (tmp_path / 'x.lmdb/data.mdb').write_bytes(b'12345')
+    names = ('a.jpg', 'none.jpg', 'x.lmdb/b.jpg')
+    images = ImageList(tmp_path, names)
+    content = b'a.jpg\n3\nnone.jpg\n-1\nx.lmdb/b.jpg\n5\n'
+    assert images.sha256() == hashlib.sha256(content).hexdigest()
+    assert images.sha256() != ImageList(tmp_path, names[::-1]).sha256()
+
+
+def test_names_need_not_be_utf8(tmp_path):
+    name = os.fsdecode(b'a\xff.jpg')
+    (tmp_path / name).touch()
+    images = list_images([tmp_path])
+    assert images.names == (name,)
+    assert len(images.sha256()) == 64
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    (tmp_path / 'store/awe').mkdir(parents=True)
+    (tmp_path / 'store/awe/a.jpg').touch()
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data/awe').symlink_to(tmp_path / 'store/awe')
+    (tmp_path / 'store/awe/back').symlink_to(tmp_path / 'data')
+    assert list_images([tmp_path / 'data']).names == ('awe/a.jpg',)
+
+
+def test_images_themselves(tmp_path):
+    for name in ('b.jpg', 'a.png'):
+        (tmp_path / name).touch()
+    images = list_images([tmp_path / 'b.jpg', tmp_path / 'a.png'])
+    assert images.names == ('b.jpg', 'a.png')
 
 
 def test_spaces_in_names(tmp_path):
@@ -65,6 +101,7 @@ def test_several_sources_are_joined_once(tmp_path):
         ('{"a": 1}', r'expected rows \[emotion, image, annotation\]'),
         ('[3]', 'expected rows'),
         ('[["a"]]', 'expected rows'),
+        ('[["awe", "a.jpg"]]', 'expected rows'),
         ('[["a", 3, "b"]]', 'expected rows'),
         ('{"data_list": [{"path": "x"}]}', '"img_path"'),
         ('[]', 'lists no image'),

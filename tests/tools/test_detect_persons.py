@@ -112,6 +112,42 @@ def test_a_file_made_otherwise_is_not_overwritten(detector, drawn, tmp_path):
     assert out.stat().st_mtime_ns == before
 
 
+def test_other_images_of_the_same_names_are_other_images(
+    detector, drawn, tmp_path
+):
+    (name, *_) = list_images([drawn / 'test.json']).names
+    for folder, scale in (('a', 1), ('b', 2)):
+        (tmp_path / folder).mkdir()
+        with Image.open(drawn / name) as image:
+            size = (scale * image.width, scale * image.height)
+            image.resize(size).save(tmp_path / folder / 'x.jpg')
+    out = tmp_path / 'p.json'
+    write_person_boxes(list_images([tmp_path / 'a']), out, detector)
+    with pytest.raises(FileExistsError, match='other images_sha256'):
+        write_person_boxes(list_images([tmp_path / 'b']), out, detector)
+
+
+def test_a_thin_image_is_a_bad_one(detector, drawn, tmp_path):
+    (name, *_) = list_images([drawn / 'test.json']).names
+    (tmp_path / 'good.jpg').write_bytes((drawn / name).read_bytes())
+    Image.new('RGB', (20000, 16)).save(tmp_path / 'thin.png')
+    out = tmp_path / 'p.json'
+    write_person_boxes(list_images([tmp_path]), out, detector)
+    good, thin = json.loads(out.read_text())['data_list']
+    assert 'error' not in good and good['persons']
+    assert thin['error'].startswith('an image of 20000 x 16 pixels cannot')
+
+
+def test_not_one_good_image_is_an_error(detector, tmp_path):
+    (tmp_path / 'a.txt').write_text('x.jpg\ny.jpg\n')
+    images = list_images([tmp_path / 'a.txt'])
+    with pytest.raises(
+        ValueError, match=r'not one of the 2 .*x\.jpg: no such'
+    ):
+        write_person_boxes(images, tmp_path / 'p.json', detector)
+    assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_ends_with_the_same_file(
     narrow_yolov3, drawn, tmp_path
@@ -158,6 +194,12 @@ def test_two_processes_write_what_one_writes(narrow_yolov3, drawn, tmp_path):
     assert result.stdout.count('people in') == 1
     assert run(*command(narrow_yolov3, drawn, one)).returncode == 0
     assert two.read_bytes() == one.read_bytes()
+    again = run(
+        *command(narrow_yolov3, drawn, two, '--launcher', 'pytorch'),
+        python=(sys.executable, *launcher, '--nproc_per_node', '2'),
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count('people in') == 1
 
 
 @pytest.mark.slow

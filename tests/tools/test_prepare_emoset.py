@@ -56,6 +56,15 @@ def test_prepare_then_train_by_one_changed_line(
     assert result.returncode == 0, result.stderr
     assert 'person stream sees whole images' not in result.stdout
     assert features.stat().st_mtime_ns == written
+    arguments = ('--out', out, '--text-features')
+    repeat = (TOOL, drawn, *arguments, tmp_path / 'raw.py', '--images', 'lmdb')
+    result = run(
+        *(*repeat, '--short-side', 48, '--config', config),
+        *('--weights', weights, '--confidence', 0.9),
+    )
+    assert result.returncode == 0, result.stderr
+    assert 'was prepared before and stays as it is' in result.stdout
+    assert f'{features.parent}: is there already' in result.stdout
     assert (tmp_path / 'work/epoch_1.pth').is_file()
 
 
@@ -82,15 +91,14 @@ def test_killed_it_ends_with_the_same_files(tmp_path):
             if len(list(out.glob('.parts/[0-9]*.json'))) >= at_least:
                 process.send_signal(signal.SIGKILL)
             time.sleep(0.001)
+        assert process.returncode == -signal.SIGKILL
     result = run(*command(out)[1:])
     assert result.returncode == 0, result.stderr
     files = {p.relative_to(whole) for p in whole.rglob('*') if p.is_file()}
     assert len(files) == 340
+    assert files == {p.relative_to(out) for p in out.rglob('*') if p.is_file()}
     for file in files:
         assert (out / file).read_bytes() == (whole / file).read_bytes()
-    extra = {p.relative_to(out) for p in out.rglob('*') if p.is_file()} - files
-    # What a killed process was just writing has a hidden temporary name.
-    assert all(p.name.startswith('.') for p in extra)
 
 
 def test_the_report_is_printed(own_drawn, tmp_path):

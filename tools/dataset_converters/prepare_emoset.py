@@ -22,6 +22,7 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
 
 from uniemox_mm.apis.prepared_emoset import REPORT, prepare_emoset
+from uniemox_mm.datasets import TextFeatures
 from uniemox_mm.datasets.json_files import read_json
 from uniemox_mm.datasets.preparation.emoset_lists import SPLITS
 from uniemox_mm.datasets.preparation.emoset_samples import IMAGES
@@ -103,15 +104,27 @@ def print_report(report: dict, out: Path) -> None:
 def compute_text_features(config: str, out: Path, device: str) -> None:
     """Writes the cache that training with this config will look for."""
     cfg = Config.fromfile(config)
+    hooks = [
+        *cfg.get('default_hooks', {}).values(),
+        *cfg.get('custom_hooks', []),
+    ]
+    hook = [h for h in hooks if h and h['type'] == 'TextFeatureHook']
+    if not hook or 'target_generator' not in cfg.model:
+        raise ValueError(
+            f'{config}: computes no text features; expected a config with a '
+            'TextFeatureHook and model.target_generator'
+        )
     dataset = DATASETS.build(
         {**cfg.train_dataloader.dataset, 'data_root': str(out), 'pipeline': []}
     )
-    folder = cache_folder(dataset)
-    if folder.exists():
-        print(f'{folder}: is there already')
-        return
     teacher = MODELS.build(cfg.model.target_generator).to(device)
-    write_cache(folder, dataset, teacher, 256, print)
+    folder = Path(hook[0].get('folder') or cache_folder(dataset))
+    if folder.exists():
+        TextFeatures(folder, teacher.text_fingerprint(), len(dataset))
+        print(f'{folder}: is there already, from the same teacher')
+        return
+    batch_size = hook[0].get('batch_size', 256)
+    write_cache(folder, dataset, teacher, batch_size, print)
 
 
 def main() -> None:

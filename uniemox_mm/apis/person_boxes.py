@@ -50,7 +50,8 @@ def write_person_boxes(
 
     Raises:
         FileExistsError: ``out`` was made from other images or otherwise.
-        ValueError: There is the beginning of a different run.
+        ValueError: There is the beginning of a different run, or not one
+            image can be read.
     """
     out = Path(out)
     count, size = len(images.names), detector.batch_size
@@ -64,14 +65,22 @@ def write_person_boxes(
     finished = _finished(out, settings)
     _wait_for_all()  # nobody may write before all have looked
     if finished:
-        shutil.rmtree(parts, ignore_errors=True)  # killed just before that
-        return finished
+        if not _rank():  # it may have been killed just before it did this
+            shutil.rmtree(parts, ignore_errors=True)
+        return finished if not _rank() else None
     job = ChunkedJob(parts, settings, -(-count // size))
     _search_all(images, detector, job, workers)
     _wait_for_all()
     if _rank():
         return None
     metainfo = {**settings, **_summary(job)}
+    if metainfo['bad_images'] == count:
+        first = next(job.results())[0]
+        job.remove()
+        raise ValueError(
+            f'not one of the {count} images can be read; the first: '
+            f'{images.root / first["img_path"]}: {first["error"]}'
+        )
     write_openmmlab(
         out, metainfo, (entry for chunk in job.results() for entry in chunk)
     )
@@ -133,7 +142,10 @@ class ReadyImages(Dataset):
             image = self.load(dict(img_path=path))['img']
         except BadSampleError as error:
             return str(error).removeprefix(f'{path}: ')
-        ready = prepare(self.pipeline, image)
+        try:
+            ready = prepare(self.pipeline, image)
+        except ValueError as error:
+            return str(error)
         # Tensors would travel as one open file each, too many of them.
         return {**ready, 'inputs': ready['inputs'].numpy()}
 

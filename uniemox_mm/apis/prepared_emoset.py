@@ -6,12 +6,16 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from mmengine.logging import print_log
+
+from uniemox_mm.atomic_files import remove_leftovers
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.datasets.json_files import read_json, write_json_list
 from uniemox_mm.datasets.persons import read_person_file
 from uniemox_mm.datasets.preparation.emoset_lists import (
     SPLITS,
     read_lists,
+    sha256,
     sha256_of_lists,
 )
 from uniemox_mm.datasets.preparation.emoset_samples import (
@@ -75,10 +79,13 @@ def prepare_emoset(
         FileNotFoundError: ``root`` has none of the splits, or there is no
             such boxes file.
         FileExistsError: ``out`` holds something else.
-        ValueError: An argument is out of range, not one row can be used, or
-            ``out`` holds the beginning of another run.
+        ValueError: An argument is out of range, not one row or image can be
+            used, or ``out`` holds the beginning of another run.
+        OSError: ``out`` cannot be written.
     """
     root, out = Path(root).resolve(), Path(out).resolve()
+    # In one order, since the chunks follow it.
+    splits = sorted(set(splits), key=lambda s: ([*SPLITS, s].index(s), s))
     if images not in IMAGES:
         raise ValueError(f'images must be one of {IMAGES}, but is {images!r}')
     if short_side < 16 or not 1 <= quality <= 95:
@@ -97,6 +104,7 @@ def prepare_emoset(
         short_side=side,
         quality=quality if side else None,
         persons=str(Path(persons).resolve()) if persons else None,
+        persons_sha256=sha256(persons) if persons else None,
         detector=detector.provenance if detector else None,
     )
     if finished := _finished(out, settings):
@@ -115,6 +123,13 @@ def prepare_emoset(
     job = ChunkedJob(out / _PARTS, settings, len(chunks))
     samples = EmoSetSamples(root, out, rows, chunks, images, side, quality)
     read_images(samples, job, workers)
+    if not any(record['entry'] for record in records(job)):
+        first = next(p for r in records(job) for p in r['problems'])
+        shutil.rmtree(out)  # there is nothing in it but that
+        raise ValueError(
+            f'{root}: not one image can be used; the first problem: '
+            f'{first["file"]}: {first["problem"]}'
+        )
     look_up: LookUp | None = None
     if boxes is not None:
         look_up = partial(fit_boxes, boxes, str(persons))
@@ -141,6 +156,7 @@ def prepare_emoset(
         'problems',
         chain(problems, (p for r in records(job) for p in r['problems'])),
     )
+    remove_leftovers(out)
     job.remove()
     return report
 
@@ -173,4 +189,9 @@ def _finished(out: Path, settings: dict) -> dict | None:
             'or write to another folder'
         )
     shutil.rmtree(out / _PARTS, ignore_errors=True)  # killed just before that
+    print_log(
+        f'{out} was prepared before and stays as it is; remove it to have '
+        'everything checked again',
+        logger='current',
+    )
     return dict(settings=before, counts=report['counts'])

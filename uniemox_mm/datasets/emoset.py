@@ -9,7 +9,7 @@ from mmpretrain.registry import DATASETS
 from .base_emotion import BaseEmotionDataset
 from .captions import describe
 from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
-from .emoset_rows import parse_row
+from .emoset_rows import check_info, parse_row
 from .errors import BadSampleError
 from .json_files import read_json
 from .text_features import TextFeatures
@@ -98,7 +98,7 @@ class EmoSet(BaseEmotionDataset):
             FileNotFoundError: A split file is missing.
             ValueError: A split file or ``info.json`` is not EmoSet's.
         """
-        self._check_info()
+        check_info(Path(self.data_root))
         data_list = []
         for split in self.splits:
             path = Path(self.data_root) / f'{split}.json'
@@ -195,21 +195,6 @@ class EmoSet(BaseEmotionDataset):
             return describe(attributes or {}, named)
         except ValueError as error:
             raise BadSampleError(f'{source}: {error}') from None
-
-    def _check_info(self) -> None:
-        path = Path(self.data_root) / 'info.json'
-        if not path.is_file():
-            return
-        info = read_json(path)
-        # Flat in the released zip, one table an attribute on GitHub.
-        table = info.get('emotion', info) if isinstance(info, dict) else {}
-        label2idx = table.get('label2idx') if isinstance(table, dict) else None
-        expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
-        if label2idx != expected:
-            raise ValueError(
-                f'{path}: its label2idx is {label2idx}, but EmoSet has '
-                f'{expected}; expected it at the top or under "emotion"'
-            )
 
     def _read_split(self, path: Path) -> list[dict]:
         content = read_json(path)

@@ -1,9 +1,10 @@
-"""The rows of EmoSet's split files."""
+"""The rows of EmoSet's split files, and its order of classes."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from .categories import EMOSET_CATEGORIES
+from .json_files import read_json
 
 
 class EmoSetRow(NamedTuple):
@@ -45,3 +46,24 @@ def parse_row(path: Path, number: int, row: object) -> EmoSetRow:
             f'of {", ".join(EMOSET_CATEGORIES)}'
         )
     return EmoSetRow(emotion, image, annotation)
+
+
+def check_info(root: Path) -> None:
+    """Checks ``info.json``, where there is one.
+
+    Raises:
+        ValueError: Its order of classes is not EmoSet's.
+    """
+    path = root / 'info.json'
+    if not path.is_file():
+        return
+    info = read_json(path)
+    # Flat in the released zip, one table an attribute on GitHub.
+    table = info.get('emotion', info) if isinstance(info, dict) else {}
+    label2idx = table.get('label2idx') if isinstance(table, dict) else None
+    expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
+    if label2idx != expected:
+        raise ValueError(
+            f'{path}: its label2idx is {label2idx}, but EmoSet has '
+            f'{expected}; expected it at the top or under "emotion"'
+        )

@@ -1,6 +1,7 @@
 """The images of a folder or of an annotation file, whatever its format."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from .json_files import read_json
+from .lmdb_paths import split_lmdb_path
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,15 @@ class ImageList:
     names: tuple[str, ...]
 
     def sha256(self) -> str:
-        """A hash of the names and their order."""
-        return hashlib.sha256('\n'.join(self.names).encode()).hexdigest()
+        """A hash of the names, their order, and the sizes of the files."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            path = self.root / name
+            split = split_lmdb_path(path)
+            file = split[0] / 'data.mdb' if split else path
+            size = file.stat().st_size if file.is_file() else -1
+            digest.update(f'{name}\n{size}\n'.encode(errors='surrogateescape'))
+        return digest.hexdigest()
 
 
 def list_images(
@@ -33,13 +42,13 @@ def list_images(
 ) -> ImageList:
     """Lists the images of folders and annotation files.
 
-    An annotation file is EmoSet's list of rows, OpenMMLab 2.0
+    An annotation file is EmoSet's list of rows, a list of paths, OpenMMLab 2.0
     (``data_list[].img_path``), COCO (``images[].file_name``), or text with a
     path a line, followed by a label or not.
 
     Args:
-        sources (Sequence[str | Path]): Folders, which are searched, and
-            annotation files.
+        sources (Sequence[str | Path]): Folders, which are searched,
+            annotation files, and images.
         root (str | Path, optional): What the paths are relative to. Defaults
             to the folder, or to the folder that the annotation file is in.
 
@@ -75,36 +84,63 @@ def list_images(
 def _search(folder: Path, base: Path) -> list[str]:
     if not folder.resolve().is_relative_to(base.resolve()):
         raise ValueError(f'{folder}: is not below {base}')
-    return sorted(
-        path.relative_to(base).as_posix()
-        for path in folder.rglob('*')
-        if path.suffix.lower() in (*IMG_EXTENSIONS, '.gif')
-        and not any(p.startswith('.') for p in path.relative_to(folder).parts)
-    )
+    found: list[str] = []
+    seen: set[Path] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        # Links may lead in a circle.
+        folders[:] = [f for f in folders if f[0] != '.' and real not in seen]
+        if real in seen:
+            continue
+        seen.add(real)
+        found += [
+            (Path(place) / file).relative_to(base).as_posix()
+            for file in files
+            if file[0] != '.' and _is_image(Path(file))
+        ]
+    return sorted(found)
+
+
+def _name_in(row: object) -> object:
+    """The image of a row of EmoSet's kind, or of a plain list of paths."""
+    if isinstance(row, list):
+        return row[-2] if len(row) in (3, 4) else None
+    return row
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in (*IMG_EXTENSIONS, '.gif')
 
 
 def _read(path: Path) -> Iterator[str]:
+    if _is_image(path):
+        yield path.name
+        return
     if path.suffix.lower() != '.json':
-        for line in path.read_text(encoding='utf-8').splitlines():
-            name, _, label = line.strip().rpartition(' ')
-            if line.strip():
-                yield name if name and label.isdigit() else line.strip()
+        try:
+            lines = path.read_text(encoding='utf-8').splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{path}: is no text ({error})') from None
+        for line in filter(str.strip, lines):
+            name, *label = line.strip().rsplit(None, 1)
+            is_label = label and label[0].isdigit()
+            yield name if is_label else line.strip()
         return
     content = read_json(path)
+    names: list = [None]
     try:
         if isinstance(content, list):
-            names = [row[-2] for row in content]
+            names = [_name_in(row) for row in content]
         elif 'data_list' in content:
             names = [entry['img_path'] for entry in content['data_list']]
         else:
             names = [image['file_name'] for image in content['images']]
     except (KeyError, TypeError, IndexError):
-        names = [None]
-    for name in names:
-        if not isinstance(name, str):
-            raise ValueError(
-                f'{path}: not a list of images; expected rows [emotion, '
-                'image, annotation], {"data_list": [{"img_path": ...}]}, '
-                '{"images": [{"file_name": ...}]}, or a text file'
-            )
-        yield name
+        pass
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f'{path}: not a list of images; expected rows [emotion, image, '
+            'annotation], paths, {"data_list": [{"img_path": ...}]}, '
+            '{"images": [{"file_name": ...}]}, or a text file'
+        )
+    yield from names

@@ -1,11 +1,11 @@
 """Reading JSON with errors that name the file, and writing long lists."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from uniemox_mm.atomic_files import atomic_file
 
 
 def read_json(path: str | Path) -> Any:
@@ -55,31 +55,16 @@ def write_json_list(
         name (str): The key of the list.
         entries (Iterable[dict]): The list.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        prefix=f'.{path.name}-', suffix='.tmp', dir=path.parent
-    )
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write('{')
-            for key, value in head.items():
-                file.write(f'{json.dumps(key)}: {json.dumps(value)},\n')
-            file.write(f'{json.dumps(name)}: [')
-            separator = '\n'
-            for entry in entries:
-                file.write(separator + json.dumps(entry))
-                separator = ',\n'
-            file.write('\n]}\n')
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp shuts others out
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_file(path) as file:
+        file.write('{')
+        for key, value in head.items():
+            file.write(f'{json.dumps(key)}: {json.dumps(value)},\n')
+        file.write(f'{json.dumps(name)}: [')
+        separator = '\n'
+        for entry in entries:
+            file.write(separator + json.dumps(entry))
+            separator = ',\n'
+        file.write('\n]}\n')
 
 
 def write_openmmlab(

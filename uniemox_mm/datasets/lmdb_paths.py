@@ -19,9 +19,12 @@ def split_lmdb_path(path: str | Path) -> tuple[Path, str] | None:
         the path of a file.
     """
     parts = PurePath(path).parts
-    for i, part in enumerate(parts[:-1]):
-        if part.endswith('.lmdb'):
-            return Path(*parts[: i + 1]), '/'.join(parts[i + 1 :])
+    named = [i for i, part in enumerate(parts[:-1]) if part.endswith('.lmdb')]
+    for i in reversed(named):
+        database = Path(*parts[: i + 1])
+        # A folder may have such a name and be none; a missing one counts.
+        if (database / 'data.mdb').exists() or not database.exists():
+            return database, '/'.join(parts[i + 1 :])
     return None
 
 

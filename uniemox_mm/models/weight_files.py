@@ -1,15 +1,16 @@
 """Reads weights from files without running what a file may hold."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import Tensor
 
 _SHOWN = 5
+_LOG_METHODS = ('mean', 'max', 'min', 'current')
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -29,15 +30,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint')
-    # MMEngine keeps its logs beside the weights.
-    allowed = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
-    context = (
-        torch.serialization.safe_globals(allowed())
-        if allowed
-        else nullcontext()
-    )
     try:
-        with context:
+        with torch.serialization.safe_globals(plain_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
         raise ValueError(
@@ -47,6 +41,27 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _no_state_dict(path, type(content).__name__)
     return content
+
+
+def plain_globals() -> list:
+    """What a checkpoint may name beside tensors: MMEngine's logs.
+
+    MMEngine's own list has ``getattr``, with which a file reaches ``eval``.
+    """
+    list_all = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
+    listed = list_all() if list_all else []
+    return [*(item for item in listed if item is not getattr), _log_method]
+
+
+def _log_method(owner: object, name: str) -> Callable:
+    """The part of ``getattr`` that MMEngine's logs need."""
+    if owner is HistoryBuffer and name in _LOG_METHODS:
+        return getattr(owner, name)
+    raise ValueError(f'the file asks for {name!r} of {owner!r}')
+
+
+# torch looks the allowed functions up by these names.
+_log_method.__module__, _log_method.__qualname__ = 'builtins', 'getattr'
 
 
 def weights_of(content: Mapping[str, Any], path: str | Path) -> dict:

@@ -76,6 +76,23 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
     assert not trap.exists()
 
 
+def test_a_mistyped_path_is_not_taken_for_a_name(yolov3):
+    with pytest.raises(FileNotFoundError, match=f'mine/{YOLO}: no such file'):
+        PersonDetector(f'work_dirs/mine/{YOLO}')
+    with pytest.raises(FileNotFoundError, match='no such config file'):
+        PersonDetector(yolov3, f'mine/{YOLO}.py')
+
+
+def test_provenance_knows_the_config(narrow_yolov3, tmp_path):
+    config, weights = narrow_yolov3
+    other = tmp_path / config.name
+    other.write_text(config.read_text().replace('size = 160', 'size = 96'))
+    first = PersonDetector(weights, config).provenance
+    second = PersonDetector(weights, other).provenance
+    changed = {k for k in first if first[k] != second[k]}
+    assert changed == {'config_sha256'}
+
+
 @pytest.mark.parametrize(
     'name',
     [

@@ -135,6 +135,13 @@ def test_another_op_says_what_is_missing():
         RoIAlign(7)(torch.rand(1, 2, 8, 8), torch.tensor([[0, 0, 0, 4, 4.0]]))
 
 
+def test_mmcv_reports_its_build():
+    from mmcv.utils import collect_env
+
+    report = collect_env()
+    assert {'MMCV', 'MMCV Compiler'} <= set(report)
+
+
 LATE = """
 import mmpretrain.models
 from uniemox_mm.models import PersonDetector

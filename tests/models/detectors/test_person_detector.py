@@ -204,12 +204,29 @@ def test_is_registered_frozen_and_always_in_eval_mode(yolov3):
     assert built.device == torch.device('cpu')
     assert built.provenance == dict(
         config='yolov3_d53_8xb8-ms-416-273e_coco',
+        config_sha256=built.provenance['config_sha256'],
         weights='yolov3.pth',
         weights_sha256=built.provenance['weights_sha256'],
         confidence=0.8,
         iou_threshold=0.4,
         category='person',
     )
+
+
+def test_it_moves_with_what_reads_its_input(detector):
+    moved = copy.deepcopy(detector)
+    torch.nn.ModuleList([moved]).to('meta')
+    assert moved.device.type == 'meta'
+    ready = prepare(moved.pipeline, noise()[0])
+    inputs = [torch.as_tensor(ready['inputs'])]
+    data = dict(inputs=inputs, data_samples=[ready['data_samples']])
+    batch = moved.detector.data_preprocessor(data)['inputs']
+    assert batch.device.type == 'meta' and batch.shape == (1, 3, 128, 416)
+
+
+def test_a_shape_that_cannot_be_made_ready(detector):
+    with pytest.raises(ValueError, match='image of 20000 x 16 pixels cannot'):
+        detector([np.zeros((16, 20000, 3), np.uint8)])
 
 
 def test_thresholds_reach_the_detector(detector, rtmdet):

@@ -44,7 +44,7 @@ def read_attributes(root: Path, row: EmoSetRow) -> tuple[dict, list[dict]]:
         if value is None:
             continue
         try:
-            describe({name: value})
+            describe({name: value}).encode()  # half a character fails
         except ValueError as error:
             problems.append(problem(path, str(error), f'kept, without {name}'))
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..categories import EMOSET_CATEGORIES
-from ..emoset_rows import EmoSetRow, parse_row
+from ..emoset_rows import EmoSetRow, check_info, parse_row
 from ..json_files import read_json
 
 SPLITS = ('train', 'val', 'test')
@@ -47,7 +47,7 @@ def read_lists(
         rows[split] = []
         for number, item in enumerate(content):
             try:
-                row = parse_row(path, number, item)
+                row = _tidy(parse_row(path, number, item))
                 _check_paths(path, number, row)
                 first = listed.setdefault(row.image, f'{path} row {number}')
                 if first != f'{path} row {number}':
@@ -66,15 +66,26 @@ def read_lists(
     return rows, problems
 
 
+def sha256(path: str | Path) -> str:
+    """A hash of a file that fits into memory."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
     """Hashes of the split files that are there."""
     return {
-        split: hashlib.sha256(
-            (root / f'{split}.json').read_bytes()
-        ).hexdigest()
+        split: sha256(root / f'{split}.json')
         for split in splits
         if (root / f'{split}.json').is_file()
     }
+
+
+def _tidy(row: EmoSetRow) -> EmoSetRow:
+    """One spelling of each path."""
+    return row._replace(
+        image=str(PurePosixPath(row.image)),
+        annotation=str(PurePosixPath(row.annotation)),
+    )
 
 
 def _check_paths(path: Path, number: int, row: EmoSetRow) -> None:
@@ -94,27 +105,21 @@ def _check_paths(path: Path, number: int, row: EmoSetRow) -> None:
 
 
 def _check_info(root: Path) -> list[dict]:
-    path = root / 'info.json'
-    if not path.is_file():
-        return []
-    expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
     try:
-        info = read_json(path)
-        table = info.get('emotion', info)
-        if table['label2idx'] == expected:
-            return []
-        what = f'its label2idx is {table["label2idx"]}, not {expected}'
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        what = f'{type(error).__name__}: {error}'.replace(f'{path}: ', '')
-    return [problem(path, what, "EmoSet's own order of classes is used")]
+        check_info(root)
+    except ValueError as error:
+        path = root / 'info.json'
+        what = str(error).removeprefix(f'{path}: ')
+        return [problem(path, what, "EmoSet's own order of classes is used")]
+    return []
 
 
 def _unlisted(root: Path, listed: Iterable[str]) -> list[dict]:
     """Folders with files that no split names."""
     known = set(listed)
     unknown: Counter[Path] = Counter()
-    for folder in sorted((root / 'image').glob('*/')):
-        for image in folder.iterdir():
+    for folder in sorted((root / 'image').glob('*')):
+        for image in folder.iterdir() if folder.is_dir() else ():
             if image.relative_to(root).as_posix() not in known:
                 unknown[folder] += 1
     return [

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
+from uniemox_mm.atomic_files import atomic_file
+
 from ..captions import describe
 from ..categories import EMOSET_CATEGORIES
 from ..emoset_rows import EmoSetRow
@@ -71,11 +73,13 @@ class EmoSetSamples(Dataset):
     def _read(self, row: EmoSetRow, blobs: dict[str, bytes]) -> dict:
         path = self.root / row.image
         try:
+            if self.images == 'lmdb' and not row.image.isascii():
+                raise ValueError('MMEngine reads ASCII names only from LMDB')
             image = check_image(path, self.short_side, self.quality)
-            name = self._store(row.image + image.suffix, image.content, blobs)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             left_out = problem(path, str(error), 'the row is left out')
             return dict(entry=None, name=row.image, problems=[left_out])
+        name = self._store(row.image + image.suffix, image.content, blobs)
         attributes, problems = read_attributes(self.root, row)
         width, height = image.size
         entry = dict(
@@ -105,14 +109,8 @@ class EmoSetSamples(Dataset):
         if self.images == 'original':
             return Path(os.path.relpath(self.root / name, self.out)).as_posix()
         if self.images == 'lmdb':
-            if not name.isascii():
-                raise ValueError('MMEngine reads ASCII names only from LMDB')
             blobs[name] = content
             return f'{LMDB}/{name}'
-        target = self.out / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # The same name each time, so that a killed run leaves no litter.
-        temporary = target.with_name(f'.{target.name}.tmp')
-        temporary.write_bytes(content)
-        temporary.replace(target)
+        with atomic_file(self.out / name, 'wb', sync=False) as file:
+            file.write(content)
         return name

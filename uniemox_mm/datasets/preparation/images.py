@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ..decoding import to_eight_bit
+
 MIN_SIZE = 16  # one patch, as LoadEmotionImage has it
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
@@ -53,7 +55,10 @@ def check_image(
     """
     if not path.is_file():
         raise ValueError('is a folder' if path.is_dir() else 'no such image')
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f'cannot be read ({error.strerror})') from None
     if not content:
         raise ValueError('the file is empty')
     try:
@@ -90,12 +95,12 @@ def _check(
             image.draft(None, (width // 8, height // 8))
         image.load()
         return CheckedImage(content, '', original, original)
-    target = (
-        max(1, round(width * scale)),
-        max(1, round(height * scale)),
-    )
+    target = max(1, round(width * scale)), max(1, round(height * scale))
     if image.format != 'JPEG' and image.mode not in ('L', 'RGB'):
-        image = image.convert('RGB')  # resizing needs all of its colors
+        # Resizing needs all of its colors; what is left is upright.
+        image = to_eight_bit(ImageOps.exif_transpose(image))
+        image = image if image.mode == 'L' else image.convert('RGB')
+        target = target[::-1] if sideways else target
     image.thumbnail(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
     small = ImageOps.exif_transpose(image)
     if small.mode not in ('L', 'RGB'):

@@ -44,4 +44,7 @@ def fit_boxes(
         x1, y1, x2, y2 = (round(v, 2) for v in scaled)
         if x1 < x2 <= width and y1 < y2 <= height:
             good.append([x1, y1, x2, y2, round(score, 4)])
+        else:
+            what = f'{name}: person box {box} is too small for this image'
+            problems.append(problem(source, what, 'the box is left out'))
     return good, problems

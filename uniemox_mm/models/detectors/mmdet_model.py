@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import io
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class LoadedDetector:
         model (nn.Module): The detector of MMDetection, in eval mode.
         config (Config): Its config.
         config_name (str): What the config is called.
+        config_sha256 (str): Hash of its model and test pipeline.
         weights (Path): The file that the weights are from.
         weights_sha256 (str): Its hash.
         classes (tuple[str, ...]): Names of its classes.
@@ -43,6 +45,7 @@ class LoadedDetector:
     model: nn.Module
     config: Config
     config_name: str
+    config_sha256: str
     weights: Path
     weights_sha256: str
     classes: tuple[str, ...]
@@ -116,6 +119,7 @@ def load_detector(
         model=model.eval(),
         config=cfg,
         config_name=name,
+        config_sha256=_hash_config(cfg),
         weights=file,
         weights_sha256=_sha256(file),
         classes=classes,
@@ -211,6 +215,14 @@ def _classes(cfg: Config, content: dict) -> tuple[str, ...]:
             "config (test_dataloader.dataset) names the detector's classes"
         )
     return (classes,) if isinstance(classes, str) else tuple(classes)
+
+
+def _hash_config(cfg: Config) -> str:
+    from mmdet.utils import get_test_pipeline_cfg
+
+    read = [cfg.model, get_test_pipeline_cfg(cfg)]
+    text = json.dumps(read, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

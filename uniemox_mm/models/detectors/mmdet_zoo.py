@@ -15,13 +15,15 @@ def find_in_zoo(name: str) -> tuple[str, str] | None:
 
     Args:
         name (str): The name of a model, its config, or its checkpoint, as in
-            MMDetection's index, with or without ending.
+            MMDetection's index, with or without ending. A path is none.
 
     Returns:
         tuple[str, str] | None: The path of the config and the address of the
         weights, or None.
     """
     wanted = _plain(name)
+    if Path(name).name != name:
+        return None
     for names, config, weights in _index():
         if wanted in names:
             return config, weights

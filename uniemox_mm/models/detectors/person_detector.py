@@ -2,18 +2,19 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
-from PIL import Image, ImageOps
+from PIL import Image
+
+from uniemox_mm.datasets import decoding
 
 from .mmdet_model import load_detector
 
@@ -102,6 +103,7 @@ class PersonDetector(BaseModule):
         self.pipeline = _test_pipeline(loaded.config)
         self.provenance = dict(
             config=loaded.config_name,
+            config_sha256=loaded.config_sha256,
             weights=loaded.weights.name,
             weights_sha256=loaded.weights_sha256,
             confidence=confidence,
@@ -140,6 +142,12 @@ class PersonDetector(BaseModule):
                 [prepare(self.pipeline, to_bgr(image)) for image in batch]
             )
         return boxes
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> 'PersonDetector':
+        super()._apply(fn, recurse)
+        # MMEngine's preprocessors only follow a .to() of their own model.
+        self.detector._set_device(self.device)
+        return self
 
     @torch.no_grad()
     def detect(self, prepared: Sequence[dict]) -> list[np.ndarray]:
@@ -212,8 +220,19 @@ def prepare(pipeline: Any, image: np.ndarray) -> dict:
     Args:
         pipeline (Compose): :attr:`PersonDetector.pipeline`.
         image (np.ndarray): (H, W, 3) uint8, BGR.
+
+    Raises:
+        ValueError: The pipeline fails, as at a shape that has no pixel left
+            on one side when it is made smaller.
     """
-    return pipeline(dict(img=image, img_id=0))
+    try:
+        return pipeline(dict(img=image, img_id=0))
+    except Exception as error:
+        height, width = image.shape[:2]
+        raise ValueError(
+            f'an image of {width} x {height} pixels cannot be made ready for '
+            f'the detector ({type(error).__name__}: {error})'
+        ) from error
 
 
 def to_bgr(image: ImageLike) -> np.ndarray:
@@ -233,17 +252,14 @@ def to_bgr(image: ImageLike) -> np.ndarray:
     if isinstance(image, str | Path):
         content = Path(image).read_bytes()
         try:
-            return mmcv.imfrombytes(content, backend='pillow')
+            return decoding.decode(content)
         except Exception as error:  # decoders raise what they like
             raise ValueError(
                 f'{image}: expected a readable image, but decoding failed '
                 f'with {type(error).__name__}: {error}'
             ) from error
     if isinstance(image, Image.Image):
-        upright = ImageOps.exif_transpose(image)
-        return np.ascontiguousarray(
-            np.asarray(upright.convert('RGB'))[..., ::-1]
-        )
+        return decoding.to_bgr(image)
     array = image[..., None] if image.ndim == 2 else image
     if (
         array.dtype != np.uint8

@@ -1,0 +1,56 @@
+"""Files that are either whole or not there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+SUFFIX = '.tmp'
+
+
+@contextmanager
+def atomic_file(
+    path: str | Path, mode: str = 'w', sync: bool = True
+) -> Iterator[IO]:
+    """Opens a file under a temporary name, which is moved at the end.
+
+    A process killed meanwhile leaves the file of that name as it was, and a
+    hidden one ``.<name>-*.tmp`` beside it.
+
+    Args:
+        path (str | Path): The file.
+        mode (str): 'w' for text in UTF-8 or 'wb'. Defaults to 'w'.
+        sync (bool): Whether to wait until the disk has it, so that it also
+            survives a loss of power. Defaults to True.
+
+    Yields:
+        IO: The open file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=f'.{path.name}-', suffix=SUFFIX, dir=path.parent
+    )
+    encoding = None if 'b' in mode else 'utf-8'
+    try:
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        # mkstemp gives 0600; a new file would get what the umask allows.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes what killed processes left in a folder and below."""
+    for path in Path(folder).rglob(f'.*{SUFFIX}'):
+        path.unlink(missing_ok=True)
