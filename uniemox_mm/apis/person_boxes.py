@@ -15,7 +15,7 @@ from uniemox_mm.datasets.image_lists import ImageList
 from uniemox_mm.datasets.json_files import read_metainfo, write_openmmlab
 from uniemox_mm.engine.chunked_job import ChunkedJob
 from uniemox_mm.models.detectors import PersonDetector
-from uniemox_mm.models.detectors.person_detector import prepare
+from uniemox_mm.models.detectors.detector_input import prepare
 
 
 def write_person_boxes(

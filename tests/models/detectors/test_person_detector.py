@@ -9,8 +9,8 @@ from mmpretrain.registry import MODELS
 from PIL import Image
 
 from uniemox_mm.models import PersonDetector
+from uniemox_mm.models.detectors.detector_input import prepare, to_bgr
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
-from uniemox_mm.models.detectors.person_detector import prepare, to_bgr
 
 YOLO = 'yolov3_d53_mstrain-416_273e_coco'
 RTMDET = 'rtmdet_tiny_8xb32-300e_coco'
@@ -248,14 +248,14 @@ def test_two_stage_detectors_keep_a_generous_first_stage():
     from mmdet.registry import MODELS as DETECTORS
     from mmengine.registry import DefaultScope
 
-    from uniemox_mm.models.detectors.person_detector import _set_thresholds
+    from uniemox_mm.models.detectors.thresholds import set_thresholds
 
     path = find_in_zoo('faster-rcnn_r50_fpn_1x_coco')[0]
     cfg = Config.fromfile(path)
     cfg.model.backbone.init_cfg = None
     with torch.device('meta'), DefaultScope.overwrite_default_scope('mmdet'):
         model = DETECTORS.build(cfg.model)
-    assert _set_thresholds(model, 0.8, 0.4) == 0.8
+    assert set_thresholds(model, 0.8, 0.4) == 0.8
     assert model.rpn_head.test_cfg['nms']['iou_threshold'] == 0.7
     for settings in (model.test_cfg['rcnn'], model.roi_head.test_cfg):
         assert settings['score_thr'] == 0.8

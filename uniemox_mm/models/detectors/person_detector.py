@@ -1,6 +1,5 @@
 """Finds the people in images."""
 
-import copy
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,24 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.model import BaseModule
-from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from PIL import Image
 
-from uniemox_mm.datasets import decoding
-
+from .detector_input import ImageLike, build_pipeline, prepare, to_bgr
 from .mmdet_model import load_detector
+from .thresholds import set_thresholds
 
 # MMDetection's YOLOv3, Darknet-53, trained and run at 416 pixels.
 DEFAULT = 'yolov3_d53_mstrain-416_273e_coco'
-# Over it a class counts as there, beside the objectness.
-_CLASS_SCORE = 0.5
 # Images that a CPU takes at a time: more do not fit its caches.
 _ON_CPU = 4
-
-ImageLike = str | Path | np.ndarray | Image.Image
 
 
 @MODELS.register_module()
@@ -97,10 +90,10 @@ class PersonDetector(BaseModule):
         self.detector: Any = loaded.model.requires_grad_(False).to(
             memory_format=torch.channels_last  # 1.4 times as fast on a CPU
         )
-        self.min_score = _set_thresholds(
+        self.min_score = set_thresholds(
             self.detector, confidence, iou_threshold
         )
-        self.pipeline = _test_pipeline(loaded.config)
+        self.pipeline = build_pipeline(loaded.config)
         self.provenance = dict(
             config=loaded.config_name,
             config_sha256=loaded.config_sha256,
@@ -209,115 +202,3 @@ class PersonDetector(BaseModule):
         people[:, 1:4:2] = people[:, 1:4:2].clip(0, height)
         # What is left of a box beside the image is nothing to crop.
         return people[(people[:, 2:4] - people[:, :2] >= 1).all(1)]
-
-
-def prepare(pipeline: Any, image: np.ndarray) -> dict:
-    """Resizes and packs an image for :meth:`PersonDetector.detect`.
-
-    A function of its own, so that the workers of a data loader can run it
-    without the detector.
-
-    Args:
-        pipeline (Compose): :attr:`PersonDetector.pipeline`.
-        image (np.ndarray): (H, W, 3) uint8, BGR.
-
-    Raises:
-        ValueError: The pipeline fails, as at a shape that has no pixel left
-            on one side when it is made smaller.
-    """
-    try:
-        return pipeline(dict(img=image, img_id=0))
-    except Exception as error:
-        height, width = image.shape[:2]
-        raise ValueError(
-            f'an image of {width} x {height} pixels cannot be made ready for '
-            f'the detector ({type(error).__name__}: {error})'
-        ) from error
-
-
-def to_bgr(image: ImageLike) -> np.ndarray:
-    """Reads or converts an image.
-
-    Args:
-        image (str | Path | np.ndarray | Image): As in
-            :meth:`PersonDetector.forward`.
-
-    Returns:
-        np.ndarray: (H, W, 3) uint8, BGR.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A file is not an image, or an array is none as described.
-    """
-    if isinstance(image, str | Path):
-        content = Path(image).read_bytes()
-        try:
-            return decoding.decode(content)
-        except Exception as error:  # decoders raise what they like
-            raise ValueError(
-                f'{image}: expected a readable image, but decoding failed '
-                f'with {type(error).__name__}: {error}'
-            ) from error
-    if isinstance(image, Image.Image):
-        return decoding.to_bgr(image)
-    array = image[..., None] if image.ndim == 2 else image
-    if (
-        array.dtype != np.uint8
-        or array.ndim != 3
-        or array.shape[2]
-        not in (
-            1,
-            3,
-            4,
-        )
-    ):
-        raise ValueError(
-            'expected a uint8 array of (H, W), (H, W, 1), (H, W, 3) or (H, W, '
-            f'4), but got {image.dtype} {image.shape}'
-        )
-    if 0 in array.shape:
-        raise ValueError(f'the image has no pixels: {image.shape}')
-    if array.shape[2] == 1:
-        array = array.repeat(3, axis=2)
-    return np.ascontiguousarray(array[..., :3])
-
-
-def _set_thresholds(
-    detector: Any, confidence: float | None, iou_threshold: float | None
-) -> float:
-    """Puts the thresholds where the detector looks for them.
-
-    Returns:
-        float: The score from which a box counts afterwards.
-    """
-    min_score = confidence or 0.0
-    for name, module in detector.named_modules():
-        settings = getattr(module, 'test_cfg', None)
-        # The first stage of a two-stage detector must stay generous.
-        if not isinstance(settings, dict) or 'rpn_head' in name.split('.'):
-            continue
-        settings = copy.deepcopy(settings)
-        final = settings.get('rcnn', settings)
-        if 'conf_thr' in final and confidence is not None:
-            final['conf_thr'], final['score_thr'] = confidence, _CLASS_SCORE
-            min_score = 0.0
-        elif 'score_thr' in final and confidence is not None:
-            final['score_thr'] = confidence
-        if 'iou_threshold' in (final.get('nms') or {}) and (
-            iou_threshold is not None
-        ):
-            final['nms']['iou_threshold'] = iou_threshold
-        module.test_cfg = settings
-    return min_score
-
-
-def _test_pipeline(config: Any) -> Any:
-    """The detector's own preparation, from an array on."""
-    from mmdet.utils import get_test_pipeline_cfg
-
-    steps = copy.deepcopy(get_test_pipeline_cfg(config))
-    steps[0] = dict(type='mmdet.LoadImageFromNDArray')
-    with DefaultScope.overwrite_default_scope(
-        config.get('default_scope', 'mmdet')
-    ):
-        return Compose(steps)
