@@ -66,7 +66,7 @@ def read_pair(
     if not isinstance(results['img'], list):
         sys.exit('the pipeline of this config has no SceneAndPerson')
     persons = results.get('persons', [])
-    draw_boxes(original, persons, results['person_box'])
+    original = draw_boxes(original, persons, results['person_box'])
     count = f'{len(persons)} {"person" if len(persons) == 1 else "people"}'
     people = count if 'persons' in results else 'no boxes'
     views = [original, *map(to_rgb, results['img'])]
@@ -79,13 +79,22 @@ def to_rgb(image: np.ndarray) -> Image.Image:
 
 def draw_boxes(
     image: Image.Image, persons: Sequence, chosen: Sequence | None
-) -> None:
-    draw = ImageDraw.Draw(image)
-    width = max(1, min(image.size) // 100)
+) -> Image.Image:
+    """Scales an image to its cell and draws the boxes there."""
+    tile = ImageOps.contain(image, (CELL, CELL))
+    across, down = tile.width / image.width, tile.height / image.height
+    draw = ImageDraw.Draw(tile)
+
+    def outline(box: Sequence, color: tuple, width: int) -> None:
+        x1, y1, x2, y2 = box[:4]
+        place = (x1 * across, y1 * down, x2 * across - 1, y2 * down - 1)
+        draw.rectangle(place, outline=color, width=width)
+
     for box in persons:
-        draw.rectangle(tuple(box[:4]), outline=THIN, width=width)
+        outline(box, THIN, 1)
     if chosen is not None:
-        draw.rectangle(tuple(chosen), outline=THICK, width=2 * width)
+        outline(chosen, THICK, 2)
+    return tile
 
 
 def draw_sheet(pairs: list[tuple[list[Image.Image], str]]) -> Image.Image:
