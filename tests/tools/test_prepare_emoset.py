@@ -11,7 +11,10 @@ import pytest
 from mmengine.config import Config
 
 from tests.helpers import ROOT, tiny_config
-from tests.tools.test_detect_persons import run
+from tests.tools.test_detect_persons import (
+    run,
+    wait_until_nobody_works_on,
+)
 from tests.tools.test_train import environment
 from uniemox_mm.datasets import EmoSet
 from uniemox_mm.datasets.drawn_emoset import draw_emoset
@@ -92,6 +95,7 @@ def test_killed_it_ends_with_the_same_files(tmp_path):
                 process.send_signal(signal.SIGKILL)
             time.sleep(0.001)
         assert process.returncode == -signal.SIGKILL
+        wait_until_nobody_works_on(out)
     result = run(*command(out)[1:])
     assert result.returncode == 0, result.stderr
     files = {p.relative_to(whole) for p in whole.rglob('*') if p.is_file()}

@@ -12,6 +12,7 @@ from uniemox_mm.datasets.json_files import write_openmmlab
 from uniemox_mm.datasets.persons import read_person_file
 from uniemox_mm.datasets.preparation.emoset_samples import LMDB, EmoSetSamples
 from uniemox_mm.engine.chunked_job import ChunkedJob
+from uniemox_mm.engine.worker_processes import die_with_parent
 from uniemox_mm.models.detectors import PersonDetector
 
 from .person_boxes import write_person_boxes
@@ -31,6 +32,7 @@ def read_images(samples: EmoSetSamples, job: ChunkedJob, workers: int) -> None:
         sampler=todo,
         batch_size=None,
         num_workers=min(workers, len(todo)),
+        worker_init_fn=die_with_parent,
     )
     total = sum(samples.rows_of(i) for i in range(job.chunks))
     left = sum(samples.rows_of(i) for i in todo)

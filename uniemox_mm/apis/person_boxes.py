@@ -14,6 +14,7 @@ from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import ImageList
 from uniemox_mm.datasets.json_files import read_metainfo, write_openmmlab
 from uniemox_mm.engine.chunked_job import ChunkedJob
+from uniemox_mm.engine.worker_processes import die_with_parent
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.models.detectors.detector_input import prepare
 
@@ -101,6 +102,7 @@ def _search_all(
         batch_sampler=[chunks[i] for i in todo],
         collate_fn=list,
         num_workers=min(workers, len(todo)),
+        worker_init_fn=die_with_parent,
     )
     total = sum(map(len, chunks.values()))
     left = sum(len(chunks[i]) for i in todo)
