@@ -104,7 +104,7 @@ def test_several_sources_are_joined_once(tmp_path):
         ('[["awe", "a.jpg"]]', 'expected rows'),
         ('[["a", 3, "b"]]', 'expected rows'),
         ('{"data_list": [{"path": "x"}]}', '"img_path"'),
-        ('[]', 'lists no image'),
+        ('[]', 'no images found'),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):
@@ -123,5 +123,5 @@ def test_sources_that_do_not_fit(tmp_path):
         list_images([tmp_path / 'a', tmp_path / 'b'])
     with pytest.raises(ValueError, match='is not below'):
         list_images([tmp_path / 'a'], root=tmp_path / 'b')
-    with pytest.raises(ValueError, match='lists no image'):
+    with pytest.raises(ValueError, match='no images found'):
         list_images([tmp_path / 'a'])

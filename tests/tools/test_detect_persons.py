@@ -108,7 +108,10 @@ def test_bad_images_are_listed(detector, own_drawn, tmp_path):
     entries = json.loads(out.read_text())['data_list']
     errors = {e['img_path']: e['error'] for e in entries if 'error' in e}
     assert set(errors) == {names[0], names[5], names[6]}
-    assert errors[names[0]].startswith('expected a readable image')
+    assert errors[names[0]] == (
+        'expected a readable image, but decoding failed with '
+        'UnidentifiedImageError: not an image'
+    )
     assert errors[names[5]].startswith('no such image')
     assert errors[names[6]].startswith('the image is 400 x 3 pixels')
     good = [e for e in entries if 'error' not in e]
@@ -227,6 +230,11 @@ def test_errors_are_one_line(drawn, tmp_path):
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith('FileNotFoundError: no: no such file')
     assert not list(tmp_path.iterdir())
+    arguments = (TOOL, drawn, '--out', tmp_path / 'p.json', '--weights', 'no')
+    result = run(*arguments, '--launcher', 'pytorch')
+    assert result.stderr.startswith(
+        '--launcher pytorch: start this with torch'
+    )
 
 
 @pytest.mark.slow

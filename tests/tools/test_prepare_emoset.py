@@ -119,11 +119,19 @@ def test_the_report_is_printed(own_drawn, tmp_path):
     )
 
 
+def test_a_split_that_cannot_be_read_is_shouted(own_drawn, tmp_path):
+    (own_drawn / 'val.json').write_text('{bad')
+    result = run(TOOL, own_drawn, '--out', tmp_path / 'out')
+    assert result.returncode == 1
+    assert f'{own_drawn}/val.json: LEFT OUT: not valid' in result.stdout
+    assert (tmp_path / 'out/train.json').is_file()
+
+
 def test_errors_are_one_line(drawn, tmp_path):
-    result = run(TOOL, tmp_path, '--out', tmp_path / 'out')
+    result = run(TOOL, drawn / 'image', '--out', tmp_path / 'out')
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
-    assert line.startswith(f'FileNotFoundError: {tmp_path}: has none of train')
+    assert line.startswith(f'FileNotFoundError: {drawn}/image: has none of')
     result = run(TOOL, drawn, '--out', tmp_path / 'o', '--config', 'x.py')
     assert result.returncode == 1
     assert 'without weights finds nothing' in result.stderr

@@ -164,5 +164,6 @@ def test_browse_pairs_as_a_user_runs_it(drawn, tmp_path):
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    assert f'3 of 32 samples: {tmp_path}/a/b.png' in result.stdout
+    said = f'3 of 32 samples of {drawn}: {tmp_path}/a/b.png'
+    assert said in result.stdout
     Image.open(tmp_path / 'a/b.png').load()

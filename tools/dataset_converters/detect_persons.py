@@ -42,10 +42,16 @@ def parse_args() -> argparse.Namespace:
         'index\n(what belongs to --weights, or YOLOv3 at 416)',
     )
     parser.add_argument('--root', help='what paths are relative to')
-    parser.add_argument('--confidence', type=float, default=0.8)
-    parser.add_argument('--iou-threshold', type=float, default=0.4)
-    parser.add_argument('--category', default='person')
-    parser.add_argument('--batch-size', type=int, default=64)
+    parser.add_argument(
+        '--confidence', type=float, default=0.8, help='(%(default)s)'
+    )
+    parser.add_argument(
+        '--iou-threshold', type=float, default=0.4, help='(%(default)s)'
+    )
+    parser.add_argument('--category', default='person', help='(%(default)s)')
+    parser.add_argument(
+        '--batch-size', type=int, default=64, help='(%(default)s)'
+    )
     parser.add_argument(
         '--workers',
         type=int,
@@ -80,9 +86,16 @@ def main() -> None:
     args = parse_args()
     local = 0
     if args.launcher == 'pytorch':
+        if 'LOCAL_RANK' not in os.environ:
+            sys.exit(
+                '--launcher pytorch: start this with torchrun '
+                '--nproc_per_node N tools/dataset_converters/detect_persons.py'
+            )
         local = int(os.environ['LOCAL_RANK'])
         # gloo, since only a signal is passed; one process may be hours ahead.
         dist.init_process_group('gloo', timeout=datetime.timedelta(days=7))
+    if args.batch_size < 1 or args.workers < 0:
+        sys.exit('--batch-size must be at least 1, and --workers 0')
     device = args.device or (
         f'cuda:{local}' if torch.cuda.is_available() else 'cpu'
     )

@@ -24,7 +24,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from uniemox_mm.apis.prepared_emoset import REPORT, prepare_emoset
 from uniemox_mm.datasets import TextFeatures
 from uniemox_mm.datasets.json_files import read_json
-from uniemox_mm.datasets.preparation.emoset_lists import SPLITS
+from uniemox_mm.datasets.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
 from uniemox_mm.datasets.preparation.emoset_samples import IMAGES
 from uniemox_mm.engine.text_feature_cache import cache_folder, write_cache
 from uniemox_mm.models import PersonDetector
@@ -76,7 +76,12 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def print_report(report: dict, out: Path) -> None:
+def print_report(report: dict, out: Path) -> bool:
+    """Prints what was done.
+
+    Returns:
+        bool: Whether every split file that is there could be read.
+    """
     for split, counts in report['counts'].items():
         people = ''
         if report['settings']['persons'] or report['settings']['detector']:
@@ -88,7 +93,10 @@ def print_report(report: dict, out: Path) -> None:
     problems = read_json(out / REPORT)['problems']
     if not problems:
         print('Nothing was wrong.')
-        return
+        return True
+    lost = [p for p in problems if p['consequence'] == SPLIT_LEFT_OUT]
+    for entry in lost:
+        print(f'{entry["file"]}: LEFT OUT: {entry["problem"]}')
     kinds = defaultdict(list)
     for entry in problems:
         kinds[entry['problem'], entry['consequence']].append(entry['file'])
@@ -99,38 +107,51 @@ def print_report(report: dict, out: Path) -> None:
         print(f'  {files[0]}{more}: {problem} -> {consequence}')
     if len(often) > SHOWN:
         print(f'  ... and {len(often) - SHOWN} other kinds')
+    return not any(Path(entry['file']).exists() for entry in lost)
+
+
+def text_feature_hook(cfg: Config) -> dict:
+    """The settings of a config's TextFeatureHook."""
+    hooks = [
+        *cfg.get('default_hooks', {}).values(),
+        *cfg.get('custom_hooks', []),
+    ]
+    found = [h for h in hooks if h and h['type'] == 'TextFeatureHook']
+    if found and 'target_generator' in cfg.model:
+        return found[0]
+    raise ValueError(
+        f'{cfg.filename}: computes no text features; expected a config with a '
+        'TextFeatureHook and model.target_generator'
+    )
 
 
 def compute_text_features(config: str, out: Path, device: str) -> None:
     """Writes the cache that training with this config will look for."""
     cfg = Config.fromfile(config)
-    hooks = [
-        *cfg.get('default_hooks', {}).values(),
-        *cfg.get('custom_hooks', []),
-    ]
-    hook = [h for h in hooks if h and h['type'] == 'TextFeatureHook']
-    if not hook or 'target_generator' not in cfg.model:
-        raise ValueError(
-            f'{config}: computes no text features; expected a config with a '
-            'TextFeatureHook and model.target_generator'
-        )
+    hook = text_feature_hook(cfg)
     dataset = DATASETS.build(
         {**cfg.train_dataloader.dataset, 'data_root': str(out), 'pipeline': []}
     )
     teacher = MODELS.build(cfg.model.target_generator).to(device)
-    folder = Path(hook[0].get('folder') or cache_folder(dataset))
+    folder = Path(hook.get('folder') or cache_folder(dataset))
     if folder.exists():
         TextFeatures(folder, teacher.text_fingerprint(), len(dataset))
         print(f'{folder}: is there already, from the same teacher')
         return
-    batch_size = hook[0].get('batch_size', 256)
+    batch_size = hook.get('batch_size', 256)
     write_cache(folder, dataset, teacher, batch_size, print)
 
 
 def main() -> None:
     args = parse_args()
+    if args.workers < 0:
+        sys.exit(f'--workers must be at least 0, but is {args.workers}')
+    if args.persons and (args.weights or args.config):
+        sys.exit('give --persons or --weights, not both')
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     try:
+        if args.text_features:  # sooner than after all the work
+            text_feature_hook(Config.fromfile(args.text_features))
         detector = None
         if args.weights or args.config:
             detector = PersonDetector(
@@ -147,9 +168,10 @@ def main() -> None:
             detector,
             args.workers,
         )
-        print_report(report, args.out)
+        whole = print_report(report, args.out)
         if args.text_features:
             compute_text_features(args.text_features, args.out, device)
+        sys.exit(not whole)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f'{type(error).__name__}: {error}')
     except KeyboardInterrupt:

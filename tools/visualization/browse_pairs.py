@@ -122,7 +122,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument('config')
-    parser.add_argument('--out', type=Path, default=Path('pairs.png'))
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/pairs.png')
+    )
     parser.add_argument('--num', type=int, default=16)
     parser.add_argument(
         '--seed', type=int, default=0, help='of the choice and the pipeline'
@@ -135,6 +137,15 @@ def main() -> None:
         metavar='KEY=VALUE',
     )
     args = parser.parse_args()
+    if args.num < 1 or args.out.suffix not in ('.png', '.jpg'):
+        sys.exit('--num must be at least 1, and --out a .png or .jpg')
+    try:
+        browse(args)
+    except (OSError, ValueError, TypeError) as error:
+        sys.exit(f'{type(error).__name__}: {error}')
+
+
+def browse(args: argparse.Namespace) -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
@@ -145,7 +156,9 @@ def main() -> None:
     sheet = draw_sheet([read_pair(dataset, int(i), args.seed) for i in chosen])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(args.out)
-    print(f'{count} of {len(dataset)} samples: {args.out}')
+    print(
+        f'{count} of {len(dataset)} samples of {dataset.data_root}: {args.out}'
+    )
 
 
 if __name__ == '__main__':

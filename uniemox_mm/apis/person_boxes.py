@@ -55,6 +55,8 @@ def write_person_boxes(
             image can be read.
     """
     out = Path(out)
+    if out.is_dir():
+        raise IsADirectoryError(f'{out}: is a folder; expected a file name')
     count, size = len(images.names), detector.batch_size
     settings = dict(
         detector.provenance,

@@ -93,6 +93,11 @@ def prepare_emoset(
             'short_side must be at least 16 and quality 1 to 95, but they '
             f'are {short_side} and {quality}'
         )
+    if out.is_relative_to(root):
+        raise ValueError(
+            f'{out}: is inside the download, which must not change: give the '
+            'result a folder elsewhere'
+        )
     if persons and detector:
         raise ValueError('give a boxes file or a detector, not both')
     boxes = read_person_file(persons) if persons else None
@@ -132,6 +137,11 @@ def prepare_emoset(
         )
     look_up: LookUp | None = None
     if boxes is not None:
+        if not any(r['name'] in boxes for r in records(job)):
+            raise ValueError(
+                f'{persons}: has none of the images of {root}; is it of '
+                f'another data set? It has {next(iter(boxes), "nothing")}'
+            )
         look_up = partial(fit_boxes, boxes, str(persons))
     elif detector is not None:
         look_up = find_people(job, out, detector, workers)
@@ -149,6 +159,8 @@ def prepare_emoset(
         counts[split] = write_split(
             out / f'{split}.json', metainfo, images_of, look_up, problems
         )
+        source = str(root / f'{split}.json')
+        counts[split]['rows'] += sum(p['file'] == source for p in problems)
     report = dict(settings=settings, counts=counts)
     write_json_list(
         out / REPORT,
@@ -166,13 +178,16 @@ def _hash_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
     if not hashes:
         raise FileNotFoundError(
             f'{root}: has none of {", ".join(f"{s}.json" for s in splits)}; '
-            'expected the folder that EmoSet-118K was unzipped to'
+            'expected the folder that EmoSet-118K was unzipped to, and splits '
+            f'of {", ".join(SPLITS)}'
         )
     return hashes
 
 
 def _finished(out: Path, settings: dict) -> dict | None:
     """The report of an earlier run with the same settings."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f'{out}: is a file; expected a folder to write')
     if not (out / REPORT).is_file():
         if out.exists() and not (out / _PARTS).is_dir() and any(out.iterdir()):
             raise FileExistsError(

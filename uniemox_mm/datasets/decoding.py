@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 def to_eight_bit(image: Image.Image) -> Image.Image:
@@ -45,5 +45,9 @@ def decode(content: bytes) -> np.ndarray:
         UnidentifiedImageError: It is no image.
         Exception: It is a broken one; decoders raise what they like.
     """
-    with Image.open(io.BytesIO(content)) as image:
-        return to_bgr(image)
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return to_bgr(image)
+    except UnidentifiedImageError:
+        # Pillow's own message has the address of the buffer in it.
+        raise UnidentifiedImageError('not an image') from None

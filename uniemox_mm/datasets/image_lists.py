@@ -77,7 +77,10 @@ def list_images(
         before = len(names)
         names.update(dict.fromkeys(found))
         if len(names) == before:
-            raise ValueError(f'{path}: lists no image that is not known yet')
+            raise ValueError(
+                f'{path}: no images found'
+                + (' that are not in the other sources' if before else '')
+            )
     return ImageList(base, tuple(names))
 
 

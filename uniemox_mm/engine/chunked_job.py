@@ -41,7 +41,8 @@ class ChunkedJob:
             return
         before = json.loads(stored.read_text(encoding='utf-8'))
         changed = [
-            f'{key} was {before.get(key)!r} and is {settings.get(key)!r}'
+            f'{key} was {_short(before.get(key))} and is '
+            f'{_short(settings.get(key))}'
             for key in sorted(before.keys() | settings.keys())
             if before.get(key) != settings.get(key)
         ]
@@ -76,3 +77,8 @@ class ChunkedJob:
 
     def _path(self, chunk: int) -> Path:
         return self.folder / f'{chunk:06d}.json'
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'

@@ -10,6 +10,8 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import Tensor
 
 _SHOWN = 5
+# Taken before tools/train.py puts plain_globals in its place.
+_mmengines_list = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
 _LOG_METHODS = ('mean', 'max', 'min', 'current')
 
 
@@ -34,9 +36,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(plain_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
+        # torch goes on to advise how to load it all the same.
+        what = str(error).partition('This file can still')[0].strip()
         raise ValueError(
             f'{path}: not a checkpoint of plain weights, so nothing was '
-            f'loaded ({type(error).__name__}: {error})'
+            f'loaded ({type(error).__name__}: {what})'
         ) from None
     if not isinstance(content, dict):
         raise _no_state_dict(path, type(content).__name__)
@@ -48,8 +52,7 @@ def plain_globals() -> list:
 
     MMEngine's own list has ``getattr``, with which a file reaches ``eval``.
     """
-    list_all = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
-    listed = list_all() if list_all else []
+    listed = _mmengines_list() if _mmengines_list else []
     return [*(item for item in listed if item is not getattr), _log_method]
 
 

@@ -10,6 +10,7 @@ from ..emoset_rows import EmoSetRow, check_info, parse_row
 from ..json_files import read_json
 
 SPLITS = ('train', 'val', 'test')
+SPLIT_LEFT_OUT = 'the split is left out'
 
 
 def problem(file: str | Path, what: str, consequence: str) -> dict[str, str]:
@@ -42,7 +43,7 @@ def read_lists(
                 raise ValueError(f'{path}: {found}')
         except (OSError, ValueError) as error:
             what = str(error).removeprefix(f'{path}: ')
-            problems.append(problem(path, what, 'the split is left out'))
+            problems.append(problem(path, what, SPLIT_LEFT_OUT))
             continue
         rows[split] = []
         for number, item in enumerate(content):

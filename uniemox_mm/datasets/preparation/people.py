@@ -22,12 +22,12 @@ def fit_boxes(
         of the new image, None where nothing is known, and the problems.
     """
     name, entry = record['name'], record['entry']
+    place = f'{source}: {name}'
     if name not in boxes:
-        what = f'has no entry for {name}'
-        return None, [problem(source, what, 'kept, without boxes')]
+        return None, [problem(place, 'has no entry', 'kept, without boxes')]
     if not isinstance(boxes[name], list):
-        what = f'the boxes of {name} are {boxes[name]!r}, not a list'
-        return None, [problem(source, what, 'kept, without boxes')]
+        what = f'the boxes are {boxes[name]!r}, not a list'
+        return None, [problem(place, what, 'kept, without boxes')]
     across, down = record['scale']
     width, height = entry['width'], entry['height']
     good, problems = [], []
@@ -37,7 +37,8 @@ def fit_boxes(
                 [box], name, round(height / down), round(width / across)
             )
         except (BadSampleError, ValueError) as error:
-            problems.append(problem(source, str(error), 'the box is left out'))
+            what = str(error).removeprefix(f'{name}: ')
+            problems.append(problem(place, what, 'the box is left out'))
             continue
         x1, y1, x2, y2, score = (float(v) for v in checked)
         scaled = (x1 * across, y1 * down, x2 * across, y2 * down)
@@ -45,6 +46,6 @@ def fit_boxes(
         if x1 < x2 <= width and y1 < y2 <= height:
             good.append([x1, y1, x2, y2, round(score, 4)])
         else:
-            what = f'{name}: person box {box} is too small for this image'
-            problems.append(problem(source, what, 'the box is left out'))
+            what = f'person box {box} is too small for this image'
+            problems.append(problem(place, what, 'the box is left out'))
     return good, problems

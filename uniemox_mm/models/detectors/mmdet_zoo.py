@@ -33,7 +33,7 @@ def find_in_zoo(name: str) -> tuple[str, str] | None:
 def similar_names(name: str) -> list[str]:
     """The names in MMDetection's index that are nearest to ``name``."""
     known = [names[0] for names, _, _ in _index()]
-    return difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.5)
+    return difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.3)
 
 
 def download(url: str) -> Path:
