@@ -467,6 +467,7 @@ def test_boxes_of_another_data_set_are_refused(own_drawn, tmp_path):
         ValueError, match=r'has none of the images.*has x\.jpg'
     ):
         prepare_emoset(own_drawn, tmp_path / 'out', persons=other)
+    assert not (tmp_path / 'out').exists()  # nor is time spent on images
 
 
 def test_lists_without_images_leave_nothing_behind(own_drawn, tmp_path):

@@ -120,6 +120,12 @@ def prepare_emoset(
             f'{root}: not one row can be used; the first problem: '
             f'{problems[0]["file"]}: {problems[0]["problem"]}'
         )
+    names = (row.image for part in rows.values() for row in part)
+    if boxes is not None and boxes.keys().isdisjoint(names):
+        raise ValueError(
+            f'{persons}: has none of the images of {root}; is it of another '
+            f'data set? It has {next(iter(boxes), "nothing")}'
+        )
     chunks = [
         (split, range(start, min(start + _CHUNK, len(part))))
         for split, part in rows.items()
@@ -137,11 +143,6 @@ def prepare_emoset(
         )
     look_up: LookUp | None = None
     if boxes is not None:
-        if not any(r['name'] in boxes for r in records(job)):
-            raise ValueError(
-                f'{persons}: has none of the images of {root}; is it of '
-                f'another data set? It has {next(iter(boxes), "nothing")}'
-            )
         look_up = partial(fit_boxes, boxes, str(persons))
     elif detector is not None:
         look_up = find_people(job, out, detector, workers)
