@@ -23,6 +23,7 @@ setup(
         'numpy>=1.24',
         'pillow>=10.0',
         'matplotlib>=3.7',
+        'scikit-learn>=1.3',
         'lmdb>=1.4',
         'tqdm>=4.60',
     ],

@@ -1,20 +1,34 @@
 """Images, boxes, captions and text features."""
 
 from .base_emotion import BaseEmotionDataset
+from .caers import CAERS
 from .captions import describe
+from .emo8 import Emo8
 from .emoset import EmoSet
+from .emotion6 import Emotion6
 from .errors import BadSampleError
+from .fi import FI
+from .folder_emotion import FolderEmotionDataset
+from .heco import HECO
 from .text_features import TextFeatures, write_text_features
 from .transforms import LoadEmotionImage, PersonCrop, SceneAndPerson
+from .unbiased_emo import UnbiasedEmo
 
 __all__ = [
+    'CAERS',
+    'FI',
+    'HECO',
     'BadSampleError',
     'BaseEmotionDataset',
+    'Emo8',
     'EmoSet',
+    'Emotion6',
+    'FolderEmotionDataset',
     'LoadEmotionImage',
     'PersonCrop',
     'SceneAndPerson',
     'TextFeatures',
+    'UnbiasedEmo',
     'describe',
     'write_text_features',
 ]

@@ -1,6 +1,7 @@
 """Class names, in the official order of each dataset."""
 
-# Not alphabetical: the first four are positive, the others negative.
+# Not alphabetical: the first four are positive, the others negative. Emo8 has
+# the same eight.
 EMOSET_CATEGORIES = (
     'amusement',
     'awe',
@@ -12,3 +13,48 @@ EMOSET_CATEGORIES = (
     'sadness',
 )
 EMOSET_POLARITIES = ('positive', 'negative')
+CAERS_CATEGORIES = (
+    'Anger',
+    'Disgust',
+    'Fear',
+    'Happy',
+    'Neutral',
+    'Sad',
+    'Surprise',
+)
+FI_CATEGORIES = (
+    'amusement',
+    'anger',
+    'awe',
+    'contentment',
+    'disgust',
+    'excitement',
+    'fear',
+    'sadness',
+)
+EMOTION6_CATEGORIES = (
+    'anger',
+    'disgust',
+    'fear',
+    'joy',
+    'sadness',
+    'surprise',
+)
+UNBIASED_EMO_CATEGORIES = (
+    'anger',
+    'fear',
+    'joy',
+    'love',
+    'sadness',
+    'surprise',
+)
+HECO_CATEGORIES = (
+    'Surprise',
+    'Excitement',
+    'Happiness',
+    'Peace',
+    'Disgust',
+    'Anger',
+    'Fear',
+    'Sadness',
+)

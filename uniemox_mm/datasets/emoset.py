@@ -9,6 +9,7 @@ from mmpretrain.registry import DATASETS
 from .base_emotion import BaseEmotionDataset
 from .captions import describe
 from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
+from .class_folders import listing
 from .emoset_rows import check_info, parse_row
 from .errors import BadSampleError
 from .json_files import read_json
@@ -105,7 +106,7 @@ class EmoSet(BaseEmotionDataset):
             if not path.is_file():
                 raise FileNotFoundError(
                     f'{path}: no such split file; expected\n{self.layout()}\n'
-                    f'but {self.data_root} holds {_listing(self.data_root)}'
+                    f'but {self.data_root} holds {listing(self.data_root)}'
                 )
             data_list += self._read_split(path)
         if self.num_classes == 2:
@@ -228,9 +229,3 @@ class EmoSet(BaseEmotionDataset):
             emotion=emotion,
             annotation=str(root / annotation),
         )
-
-
-def _listing(folder: str) -> str:
-    names = sorted(path.name for path in Path(folder).iterdir())
-    shown = ', '.join(names[:10]) or 'nothing'
-    return shown + (', ...' if len(names) > 10 else '')

@@ -73,7 +73,7 @@ def list_images(
     base = Path(root) if root is not None else roots.pop()
     names: dict[str, None] = {}
     for path in paths:
-        found = _search(path, base) if path.is_dir() else _read(path)
+        found = search_images(path, base) if path.is_dir() else _read(path)
         before = len(names)
         names.update(dict.fromkeys(found))
         if len(names) == before:
@@ -84,8 +84,16 @@ def list_images(
     return ImageList(base, tuple(names))
 
 
-def _search(folder: Path, base: Path) -> list[str]:
-    if not folder.resolve().is_relative_to(base.resolve()):
+def search_images(folder: Path, base: Path) -> list[str]:
+    """Paths of all images in a folder and below, relative to ``base``.
+
+    Hidden files are left out, links are followed.
+
+    Raises:
+        ValueError: The folder is not below ``base``.
+    """
+    below = folder.is_relative_to(base)  # also a link to somewhere else
+    if not below and not folder.resolve().is_relative_to(base.resolve()):
         raise ValueError(f'{folder}: is not below {base}')
     found: list[str] = []
     seen: set[Path] = set()

@@ -1,0 +1,149 @@
+"""Datasets whose downloads have one folder a class and no official splits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from mmengine.logging import print_log
+
+from .base_emotion import BaseEmotionDataset
+from .class_folders import (
+    FolderLayout,
+    LabelledImage,
+    LayoutError,
+    listing,
+    scan_class_folders,
+)
+from .json_files import read_json
+from .splitting import SPLITS, Shares, split_images
+
+
+class FolderEmotionDataset(BaseEmotionDataset):
+    """A download with one folder a class, split by shares.
+
+    Where ``make_splits.py`` has written ``train.json``, ``val.json`` and
+    ``test.json`` those are read. Otherwise the same division is made in
+    memory from the folders, with ``split_seed``.
+
+    Subclasses set ``METAINFO``, ``LAYOUT``, ``SHARES`` and ``TREE``.
+
+    Args:
+        data_root (str): The download.
+        split (str | Sequence[str]): 'train', 'val' or 'test', or several,
+            which are joined in this order. Defaults to 'train'.
+        split_dir (str, optional): Folder of the split files, relative to
+            ``data_root`` or absolute. Defaults to None: ``data_root``, where
+            it has any.
+        split_seed (int): Of the division, where there are no split files.
+            Defaults to 42.
+        **kwargs: Those of :class:`BaseEmotionDataset`.
+
+    Raises:
+        ValueError: An unknown split, or a download that is laid out
+            otherwise; the message has the expected tree and what is there.
+        FileNotFoundError: There are split files, but not this one.
+    """
+
+    LAYOUT: ClassVar[FolderLayout]
+    SHARES: ClassVar[Shares] = {'': dict(train=0.7, val=0.1, test=0.2)}
+    TREE: ClassVar[str]
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str | Sequence[str] = 'train',
+        split_dir: str | None = None,
+        split_seed: int = 42,
+        **kwargs,
+    ) -> None:
+        self.splits = [split] if isinstance(split, str) else list(split)
+        unknown = [name for name in self.splits if name not in SPLITS]
+        if unknown or not self.splits:
+            raise ValueError(
+                f'split is {split!r}; expected one or several of '
+                f'{", ".join(SPLITS)}'
+            )
+        self.split_dir = split_dir
+        self.split_seed = split_seed
+        super().__init__(data_root=data_root, **kwargs)
+
+    @classmethod
+    def scan(cls, root: str | Path) -> list[LabelledImage]:
+        """Lists a download's images, whatever their split.
+
+        Raises:
+            ValueError: It is not laid out as this dataset is.
+        """
+        root = Path(root)
+        try:
+            return cls._scan(root)
+        except LayoutError as error:
+            raise ValueError(
+                f'{root}: is not laid out as {cls.__name__}: {error}.\n'
+                f'Expected\n{cls.tree(root)}\nbut it holds {listing(root)}'
+            ) from None
+
+    @classmethod
+    def tree(cls, root: str | Path) -> str:
+        """The expected folders, as text."""
+        return f'{root}/\n' + '\n'.join(
+            f'  {line}' for line in cls.TREE.splitlines()
+        )
+
+    @classmethod
+    def _scan(cls, root: Path) -> list[LabelledImage]:
+        return scan_class_folders(root, cls.LAYOUT)
+
+    def layout(self) -> str:
+        """The folder tree that ``data_root`` must hold."""
+        return self.tree(self.data_root)
+
+    def load_data_list(self) -> list[dict]:
+        """Reads the split files, or divides what is in the folders.
+
+        Returns:
+            list[dict]: ``img_path`` and ``gt_label`` of each image, and what
+            else the dataset knows.
+        """
+        folder = Path(self.data_root) / (self.split_dir or '')
+        files = {name: folder / f'{name}.json' for name in SPLITS}
+        if self.split_dir or any(f.is_file() for f in files.values()):
+            return self._read_files(folder)
+        images = self.scan(self.data_root)
+        divided = split_images(images, self.SHARES, self.split_seed)
+        print_log(
+            f'{self.data_root}: no split files, so its {len(images)} images '
+            f'are divided by seed {self.split_seed}: '
+            + ', '.join(f'{len(v)} {k}' for k, v in divided.items()),
+            logger='current',
+        )
+        return [
+            dict(
+                img_path=str(Path(self.data_root) / image.name),
+                gt_label=image.label,
+                **image.more,
+            )
+            for split in self.splits
+            for image in divided[split]
+        ]
+
+    def _read_files(self, folder: Path) -> list[dict]:
+        rows = []
+        for split in self.splits:
+            path = folder / f'{split}.json'
+            if not path.is_file():
+                found = listing(folder) if folder.is_dir() else 'nothing'
+                raise FileNotFoundError(
+                    f'{path}: no such split file; {folder} holds {found}. '
+                    'tools/dataset_converters/make_splits.py '
+                    f'{type(self).__name__} {self.data_root} writes all three'
+                )
+            content = read_json(path)
+            if not isinstance(content, dict):
+                raise ValueError(
+                    f'{path}: expected an OpenMMLab 2.0 object as '
+                    'make_splits.py writes it, but found '
+                    f'{type(content).__name__}'
+                )
+            rows += self._read_openmmlab(path, content)
+        return rows
