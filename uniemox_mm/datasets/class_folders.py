@@ -88,18 +88,17 @@ def scan_class_folders(
 
 
 def _find_place(root: Path, layout: FolderLayout, known: Mapping) -> str:
+    def has_classes(folder: Path) -> bool:
+        return any(
+            child.name.casefold() in known
+            for part in layout.parts
+            for child in _folders(folder / part)
+        )
+
     for place in layout.places:
-        for part in layout.parts:
-            if any(
-                f.name.casefold() in known for f in _folders(root, place, part)
-            ):
-                return place
-    inside = [
-        str(folder)
-        for folder in _folders(root)
-        for part in layout.parts
-        if any(f.name.casefold() in known for f in _folders(folder, part))
-    ]
+        if has_classes(root / place):
+            return place
+    inside = [str(folder) for folder in _folders(root) if has_classes(folder)]
     hint = f'. Perhaps data_root is {inside[0]}' if inside else ''
     raise LayoutError(f'no folder of any of its classes is there{hint}')
 
