@@ -9,6 +9,7 @@ if [ $# -lt 2 ]; then
   sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
+# dist_test.sh sets DIST_SCRIPT.
 config=$1
 gpus=$2
 shift 2
@@ -35,4 +36,4 @@ except SignalException:
     sys.exit(130)
 '
 exec python -c "$torchrun" "${rendezvous[@]}" --nproc_per_node "$gpus" \
-  "$here/train.py" "$config" --launcher pytorch "$@"
+  "$here/${DIST_SCRIPT:-train.py}" "$config" --launcher pytorch "$@"

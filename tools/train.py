@@ -1,9 +1,12 @@
-"""Trains any config of this project or of MMPretrain that imports it.
+r"""Trains any config of this project or of MMPretrain that imports it.
 
 Examples:
     python tools/train.py configs/uniemox_vit-l_pretrain.py
     python tools/train.py configs/uniemox_vit-l_pretrain.py --resume
     python tools/train.py CONFIG --cfg-options train_dataloader.batch_size=32
+    python tools/train.py configs/finetune/vit-l_uniemox_fi.py \
+        --load-from work_dirs/uniemox_vit-l_pretrain --data-root data/FI
+    python tools/train.py configs/baselines/vit-l_mae.py --dataset fi
 """
 
 import argparse
@@ -19,10 +22,16 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner, checkpoint
 
 import uniemox_mm  # noqa: F401  (registers the parts)
+from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.launch import (
     fit_to_machine,
     learning_rate_note,
     use_amp,
+)
+from uniemox_mm.engine.reading_configs import (
+    read_config,
+    resolve_checkpoint,
+    validation_note,
 )
 from uniemox_mm.engine.resuming import (
     find_checkpoint,
@@ -61,6 +70,19 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='PATH',
         help='go on from PATH, or from the newest checkpoint in the work dir',
+    )
+    parser.add_argument(
+        '--load-from',
+        metavar='PATH',
+        help='start weights: a checkpoint, an address, or a work dir, of '
+        'which the best or the newest is taken',
+    )
+    parser.add_argument(
+        '--dataset',
+        help='for configs for any dataset: ' + ', '.join(BENCHMARKS),
+    )
+    parser.add_argument(
+        '--data-root', help="the dataset's folder, in place of the config's"
     )
     parser.add_argument(
         '--amp',
@@ -106,9 +128,12 @@ def check_options(options: dict) -> None:
 
 
 def build_config(args: argparse.Namespace) -> Config:
-    cfg = Config.fromfile(args.config)
     check_options(args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(
+        args.config, args.cfg_options, args.dataset, args.data_root
+    )
+    if args.load_from is not None:
+        cfg.load_from = resolve_checkpoint(args.load_from)
     cfg.launcher = args.launcher
     name = Path(args.config).stem
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
@@ -142,6 +167,14 @@ def set_resume(cfg: Config, resume: str | None) -> str:
     return f'Resuming from {path}.'
 
 
+def config_environment(cfg: Config, dataset: str | None) -> dict[str, str]:
+    """The variables in the environment that the config was read with."""
+    variables = dict(cfg.env_variables)
+    if dataset is not None:  # an argument says so
+        variables.pop('DATASET', None)
+    return variables
+
+
 def stop_on_signals() -> None:
     """Ends at SIGTERM, which Slurm sends, as at Ctrl-C.
 
@@ -168,7 +201,10 @@ def main() -> None:
         os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
         checkpoint.get_torch_safe_globals = plain_globals
     stop_on_signals()
-    cfg = build_config(args)
+    try:
+        cfg = build_config(args)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(str(error))
     notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]
     # Not is_main_process: on GPUs there is no process group yet.
     rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
@@ -176,9 +212,8 @@ def main() -> None:
     world = int(
         os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))
     )
-    notes.append(
-        learning_rate_note(cfg, world if cfg.launcher != 'none' else 1)
-    )
+    processes = world if cfg.launcher != 'none' else 1
+    notes += [learning_rate_note(cfg, processes), validation_note(cfg)]
     if first:
         print(*filter(None, notes), sep='\n', flush=True)
         remove_unfinished(cfg.work_dir)
@@ -194,6 +229,7 @@ def main() -> None:
                 args.config,
                 args.launcher,
                 cfg.load_from if given else None,
+                config_environment(cfg, args.dataset),
             )
             print(
                 '\nInterrupted. Continue from the last whole epoch with:\n  '

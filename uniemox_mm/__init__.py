@@ -86,6 +86,6 @@ provide_mmcv_ops()
 for _part in ('mmpretrain.datasets', 'mmpretrain.models'):
     _import_quietly(_part)
 
-from . import datasets, engine, models  # noqa: E402
+from . import datasets, engine, evaluation, models  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'models']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']

@@ -39,6 +39,8 @@ def load_pretrained(
         path = found
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     settings = copy.deepcopy(config.model)
+    if config.get('data_preprocessor'):  # as MMEngine's runner does
+        settings.setdefault('data_preprocessor', config.data_preprocessor)
     if settings.get('target_generator'):
         # The teacher is in no checkpoint, and a trained student needs none.
         settings['target_generator']['pretrained'] = None

@@ -3,6 +3,7 @@
 from .atomic_backend import AtomicLocalBackend
 from .hooks import (
     BadSampleHook,
+    EncoderWeightsHook,
     EpochSeedHook,
     FiniteLossHook,
     ProgressBarHook,
@@ -12,6 +13,7 @@ from .hooks import (
 __all__ = [
     'AtomicLocalBackend',
     'BadSampleHook',
+    'EncoderWeightsHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'ProgressBarHook',

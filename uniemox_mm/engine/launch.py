@@ -1,5 +1,7 @@
 """Fits a config to the machine."""
 
+import os
+
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -29,7 +31,7 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
     """Adapts a config that was written for GPUs to a machine without.
 
     Mixed precision becomes float32 and several processes talk through gloo.
-    With an accelerator nothing changes.
+    With an accelerator only the number of data workers may change.
 
     Args:
         cfg (Config): The config, changed in place.
@@ -41,14 +43,14 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
     Raises:
         ValueError: The launcher works with accelerators only.
     """
+    notes = limit_workers(cfg)
     if get_device() != 'cpu':
-        return []
+        return notes
     if launcher not in ('none', 'pytorch'):
         raise ValueError(
             f'the launcher {launcher} needs accelerators, but this machine '
             'has none; for processes on the CPU use tools/dist_train.sh'
         )
-    notes = []
     if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
         use_amp(cfg.optim_wrapper, False)
         notes.append('No accelerator here: training in fp32 instead of AMP.')
@@ -64,6 +66,22 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
             'device_ids': None,
         }
     return notes
+
+
+def limit_workers(cfg: Config) -> list[str]:
+    """Gives no data loader more workers than there are cores, in place.
+
+    Returns:
+        list[str]: What was changed, for the user.
+    """
+    cores = len(os.sched_getaffinity(0))
+    changed = False
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if loader and loader.get('num_workers', 0) > cores:
+            loader.num_workers = cores
+            changed = True
+    return [f'{cores} cores here: as many data workers.'] if changed else []
 
 
 def learning_rate_note(cfg: Config, world_size: int) -> str:

@@ -5,11 +5,12 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # Arguments that a resumed run gets anew.
 _DROPPED = {'--resume', '--launcher', '--local_rank', '--local-rank'}
+_BEST = re.compile(r'best_.*_(?:epoch|iter)_(\d+)\.pth')
 _CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
@@ -35,12 +36,23 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
     return max(found)[1] if found else None
 
 
+def find_best_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint that was best on val, or else the newest, or None."""
+    found = [
+        (int(match[1]), path)
+        for path in Path(work_dir).glob('best_*.pth')
+        if (match := _BEST.fullmatch(path.name))
+    ]
+    return max(found)[1] if found else find_checkpoint(work_dir)
+
+
 def resume_command(
     script: str,
     arguments: Sequence[str],
     config: str,
     launcher: str,
     checkpoint: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """The command line that continues a run.
 
@@ -51,6 +63,8 @@ def resume_command(
         launcher (str): The launcher among them.
         checkpoint (str, optional): What to go on from where the work dir has
             no checkpoint of its own yet. Defaults to None.
+        environment (Mapping[str, str], optional): Variables that the config
+            was read with. Defaults to None.
 
     Returns:
         str: The same command with ``--resume``.
@@ -68,13 +82,14 @@ def resume_command(
         else:
             kept.append(argument)
     kept.remove(config)
+    variables = [f'{k}={v}' for k, v in (environment or {}).items()]
     if launcher == 'pytorch':
         names = ('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'MASTER_PORT')
         several = int(os.environ.get('NNODES', '1')) > 1
         nodes = [f'{n}={os.environ[n]}' for n in names if n in os.environ]
-        start = ['env', *nodes] if several else []
+        variables += nodes if several else []
         launch = Path(os.path.relpath(script)).with_name('dist_train.sh')
-        start += ['bash', str(launch), config]
+        start = ['bash', str(launch), config]
         start.append(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     else:
         found = shutil.which('python') or ''
@@ -83,5 +98,7 @@ def resume_command(
         start = [python, os.path.relpath(script), config]
         if launcher != 'none':
             start += ['--launcher', launcher]
+    if variables:
+        start = ['env', *variables, *start]
     resume = ['--resume', checkpoint] if checkpoint else ['--resume']
     return shlex.join([*start, *kept, *resume])

@@ -1,4 +1,5 @@
 from .bad_sample_hook import BadSampleHook
+from .encoder_weights_hook import EncoderWeightsHook
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook
 from .progress_bar_hook import ProgressBarHook
@@ -6,6 +7,7 @@ from .text_feature_hook import TextFeatureHook
 
 __all__ = [
     'BadSampleHook',
+    'EncoderWeightsHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'ProgressBarHook',

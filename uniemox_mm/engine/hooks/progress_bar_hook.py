@@ -55,3 +55,25 @@ class ProgressBarHook(Hook):
         if self._bar is not None:
             self._bar.leave = True
             self._bar.close()
+
+    def before_test(self, runner: Runner) -> None:
+        """Opens the bar of a test."""
+        self._bar = tqdm(
+            total=len(runner.test_dataloader),
+            desc='testing',
+            unit='batch',
+            leave=False,
+            disable=not is_main_process(),
+        )
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Moves the bar of a test on."""
+        assert self._bar is not None
+        self._bar.update()
+
+    def after_test(self, runner: Runner) -> None:
+        """Closes the bar of a test."""
+        if self._bar is not None:
+            self._bar.close()

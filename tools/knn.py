@@ -1,0 +1,116 @@
+r"""k-NN on the features of a frozen encoder: no training.
+
+The features are those of the config's backbone (a linear probe's config takes
+the cls token), the votes are weighted as in DINO. k is chosen on val, where
+several are given.
+
+Examples:
+    python tools/knn.py configs/linear_probe/vit-l_uniemox.py \
+        work_dirs/uniemox_vit-l_pretrain --dataset fi --data-root data/FI
+"""
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import DictAction
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+
+import uniemox_mm  # noqa: F401  (registers the parts)
+from uniemox_mm.apis.features import extract_features
+from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.engine.launch import fit_to_machine
+from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
+from uniemox_mm.evaluation import evaluate
+from uniemox_mm.evaluation.nearest_neighbours import predict_by_neighbours
+from uniemox_mm.evaluation.report_files import markdown, write_report
+from uniemox_mm.models.encoder_weights import load_encoder
+from uniemox_mm.models.weight_files import load_weights
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config', help='config of the encoder and the data')
+    parser.add_argument('checkpoint', help='file, or work dir')
+    parser.add_argument(
+        '--dataset',
+        help='for configs for any dataset: ' + ', '.join(BENCHMARKS),
+    )
+    parser.add_argument(
+        '--data-root', help="the dataset's folder, in place of the config's"
+    )
+    parser.add_argument('--k', type=int, nargs='+', default=[5, 10, 20])
+    parser.add_argument('--temperature', type=float, default=0.07)
+    parser.add_argument(
+        '--out', type=Path, help='folder for the results (none are written)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='overrides, such as test_dataloader.batch_size=256',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        checkpoint = resolve_checkpoint(args.checkpoint)
+        cfg = read_config(
+            args.config, args.cfg_options, args.dataset, args.data_root
+        )
+        if not cfg.get('test_dataloader'):
+            raise ValueError(f'{args.config}: has no test_dataloader')
+        weights = load_weights(checkpoint)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(str(error))
+    fit_to_machine(cfg, 'none')
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    if cfg.get('data_preprocessor'):
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model = MODELS.build(cfg.model)
+    try:
+        report = load_encoder(model, weights)
+    except ValueError as error:
+        sys.exit(f'{checkpoint}: {error}')
+    print(f'{checkpoint}: {report}')
+    model = model.to(torch.device(get_device()))
+    data = {}
+    for split in ('train', 'val', 'test'):
+        # Without augmentation: all three as the test images.
+        cfg.test_dataloader.dataset.split = split
+        loader = Runner.build_dataloader(copy.deepcopy(cfg.test_dataloader))
+        data[split] = extract_features(model, loader, f'features of {split}')
+    classes = loader.dataset.metainfo['classes']
+    of_val, of_test = (
+        predict_by_neighbours(
+            *data['train'], data[split][0], args.k, args.temperature
+        )
+        for split in ('val', 'test')
+    )
+    val = {k: evaluate(data['val'][1], of_val[k], classes) for k in args.k}
+    test = {k: evaluate(data['test'][1], of_test[k], classes) for k in args.k}
+    print('\n| k | val top-1 | test top-1 |\n|---|---|---|')
+    for k in args.k:
+        print(f'| {k} | {val[k].top1:.2f} | {test[k].top1:.2f} |')
+    best = max(args.k, key=lambda k: val[k].top1)
+    title = f'k-NN, k = {best}, {Path(checkpoint).name}'
+    print('\n' + markdown(test[best], title))
+    if args.out is not None:
+        facts = dict(k=best, checkpoint=checkpoint, config=args.config)
+        write_report(args.out, test[best], title, **facts)
+        print(f'Numbers and confusion matrix: {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,38 @@
+"""Features of whole splits by a frozen encoder."""
+
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+
+@torch.inference_mode()
+def extract_features(
+    model: nn.Module, loader: DataLoader, progress: str = ''
+) -> tuple[np.ndarray, np.ndarray]:
+    """Runs a frozen classifier's backbone over a data loader.
+
+    Args:
+        model (nn.Module): A classifier of MMPretrain, on its device; it is
+            put in eval mode.
+        loader (DataLoader): Batches as MMEngine's runner builds them.
+        progress (str): What the progress bar on stderr says; blank for no
+            bar.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Features (N, C) float32, of the last
+        stage, averaged over the image where the backbone gives maps, and
+        labels (N,), in the dataset's order.
+    """
+    model.eval()
+    features, labels = [], []
+    for batch in tqdm(loader, desc=progress, disable=not progress):
+        data = model.data_preprocessor(batch, training=False)
+        outputs = model.extract_feat(data['inputs'], stage='backbone')
+        last = outputs[-1] if isinstance(outputs, tuple | list) else outputs
+        last = last.flatten(2).mean(2) if last.ndim == 4 else last
+        features.append(last.float().cpu().numpy())
+        labels += [int(sample.gt_label) for sample in data['data_samples']]
+    return np.concatenate(features), np.array(labels)

@@ -1,0 +1,61 @@
+"""Start weights for a classifier: the encoder of a checkpoint, checked."""
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from uniemox_mm.models.encoder_weights import FRESH, LEFT_OUT, load_encoder
+from uniemox_mm.models.weight_files import weights_of
+
+
+@HOOKS.register_module()
+class EncoderWeightsHook(Hook):
+    """Takes the backbone of ``load_from``, and nothing else, or stops.
+
+    MMEngine loads what happens to fit and logs the rest. With this hook a
+    backbone that does not fit is an error, the heads of other tasks are left
+    alone, and a run without start weights says so. A resumed run is not
+    touched.
+
+    Args:
+        fresh (Sequence[str]): Beginnings of backbone keys that may start
+            fresh, beside ``ln2.``. Defaults to ().
+        left_out (Sequence[str]): Beginnings of backbone keys that may be in
+            the checkpoint only, beside ``ln1.`` and ``mask_token``. Defaults
+            to ().
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(
+        self, fresh: Sequence[str] = (), left_out: Sequence[str] = ()
+    ) -> None:
+        self.fresh = (*FRESH, *fresh)
+        self.left_out = (*LEFT_OUT, *left_out)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Puts the encoder into the model, in the place of MMEngine."""
+        if runner._resume:
+            return
+        path = runner._load_from
+        wrapped = is_model_wrapper(runner.model)
+        model = runner.model.module if wrapped else runner.model
+        try:
+            report = load_encoder(
+                model, weights_of(checkpoint, path), self.fresh, self.left_out
+            )
+        except ValueError as error:
+            raise ValueError(f'load_from {path}: {error}') from None
+        runner.logger.info(f'{path}: {report}')
+        # MMEngine goes on to load this, and finds nothing to complain of.
+        checkpoint['state_dict'] = model.state_dict()
+
+    def before_train(self, runner: Runner) -> None:
+        """Says when a run starts from nothing."""
+        if not runner._resume and runner._load_from is None:
+            runner.logger.warning(
+                'No start weights (load_from is None): training from scratch.'
+            )

@@ -1,0 +1,155 @@
+"""Reads configs with what a command line says about data and weights."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmpretrain.registry import DATASETS
+
+from uniemox_mm.datasets.benchmarks import BENCHMARKS
+
+from .resuming import find_best_checkpoint
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def read_config(
+    path: str | Path,
+    options: dict | None = None,
+    dataset: str | None = None,
+    data_root: str | None = None,
+) -> Config:
+    """Reads a config and applies a command line to it.
+
+    Args:
+        path (str | Path): The config file.
+        options (dict, optional): Overrides, dotted key -> value.
+        dataset (str, optional): Which of :data:`BENCHMARKS` a config for any
+            of them is for; the environment variable ``DATASET`` for it.
+        data_root (str, optional): Where the data is, for all loaders.
+
+    Returns:
+        Config: The result.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: ``dataset`` is unknown, or the config is for one dataset
+            only, has no data to set the root of, or classifies into another
+            number of classes than the data have.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such config')
+    name = dataset or os.environ.get('DATASET')
+    if dataset is not None:
+        os.environ['DATASET'] = dataset
+    try:
+        cfg = Config.fromfile(path)
+    except FileNotFoundError as error:
+        if name is None or name in BENCHMARKS:
+            raise
+        raise ValueError(
+            f'{path}: there is no dataset {name!r} ({error}); expected one '
+            f'of {", ".join(BENCHMARKS)}'
+        ) from None
+    if dataset is not None and 'DATASET' not in cfg.env_variables:
+        raise ValueError(
+            f'{path}: is for one dataset, so --dataset {dataset} would have '
+            'no effect'
+        )
+    if data_root is not None:
+        set_data_root(cfg, data_root)
+    cfg.merge_from_dict(options or {})
+    check_classes(cfg)
+    return cfg
+
+
+def set_data_root(cfg: Config, data_root: str) -> None:
+    """Points all data loaders of a config at one folder.
+
+    Raises:
+        ValueError: There is none to point.
+    """
+    found = list(_datasets(cfg))
+    if not found:
+        raise ValueError('the config has no data loaders, so no data_root')
+    for _, dataset in found:
+        dataset.data_root = str(data_root)
+
+
+def check_classes(cfg: Config) -> None:
+    """Refuses a classifier with another number of classes than its data.
+
+    Raises:
+        ValueError: It has; the message names the settings.
+    """
+    head = (cfg.model.get('head') or {}).get('num_classes')
+    pixels = (cfg.get('data_preprocessor') or {}).get('num_classes')
+    for loader, dataset in _datasets(cfg):
+        kind = DATASETS.get(dataset.get('type'))
+        known = getattr(kind, 'METAINFO', {}).get('classes', ())
+        count = dataset.get('num_classes') or len(known)
+        for setting, value in (
+            ('model.head.num_classes', head),
+            ('data_preprocessor.num_classes', pixels),
+        ):
+            if value is not None and count and value != count:
+                raise ValueError(
+                    f'{setting} is {value}, but {dataset.type} in {loader} '
+                    f'has {count} classes'
+                )
+
+
+def _datasets(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
+    """Name of the loader and config of the dataset inside of it."""
+    for name in LOADERS:
+        if cfg.get(name):
+            inner = cfg[name].dataset
+            while 'dataset' in inner:  # MMEngine's wrappers
+                inner = inner.dataset
+            yield name, inner
+
+
+def resolve_checkpoint(path: str) -> str:
+    """The checkpoint that a path, work dir or address means.
+
+    Args:
+        path (str): A checkpoint; a work dir, for the one that is best on
+            val, or the newest where none is marked as best; or an address.
+
+    Returns:
+        str: A path or address.
+
+    Raises:
+        FileNotFoundError: There is no such file, or none in the folder.
+    """
+    if '://' in path:
+        return path
+    if Path(path).is_dir():
+        found = find_best_checkpoint(path)
+        if found is None:
+            raise FileNotFoundError(
+                f'{path}: holds no checkpoint (best_*.pth or epoch_*.pth)'
+            )
+        return str(found)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such checkpoint')
+    return path
+
+
+def validation_note(cfg: Config) -> str:
+    """Warns of a run that could not choose its best epoch.
+
+    Returns:
+        str: One line, or nothing where there is validation or none is
+        needed.
+    """
+    hooks = cfg.get('default_hooks') or {}
+    if cfg.get('val_dataloader') or not hooks.get('checkpoint', {}).get(
+        'save_best'
+    ):
+        return ''
+    return (
+        'There is no validation (val_dataloader is None), so no best epoch '
+        'will be chosen: tools/test.py will take the last one.'
+    )

@@ -1,0 +1,146 @@
+"""Moves a pretrained encoder into a classifier, or says what does not fit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from .weight_files import describe_keys
+
+PREFIX = 'backbone.'
+# The LayerNorm after the mean of the tokens, which no pretraining has.
+FRESH = ('ln2.',)
+# The norm before it, which classifiers of that kind leave out, and the token
+# that stands for hidden patches.
+LEFT_OUT = ('ln1.', 'mask_token')
+
+
+@dataclass(frozen=True)
+class EncoderReport:
+    """What became of a checkpoint.
+
+    Attributes:
+        loaded (int): Number of tensors that the backbone took.
+        fresh (list[str]): Keys of the model that the checkpoint does not
+            have or that were not to be taken from it.
+        left_out (list[str]): Keys of the checkpoint's backbone that the
+            model does not have.
+        other_parts (list[str]): Other parts of the checkpoint, such as its
+            decoder, of which nothing is taken.
+    """
+
+    loaded: int
+    fresh: list[str]
+    left_out: list[str]
+    other_parts: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f'took {self.loaded} tensors of the backbone; fresh: '
+            f'{", ".join(self.fresh) or "nothing"}; left out: '
+            f'{", ".join([*self.left_out, *self.other_parts]) or "nothing"}'
+        )
+
+
+def load_encoder(
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    fresh: Sequence[str] = FRESH,
+    left_out: Sequence[str] = LEFT_OUT,
+) -> EncoderReport:
+    """Fills a model's backbone from a checkpoint of any task.
+
+    Sizes that differ with the size of the image (position embeddings) are
+    adapted by the backbone itself.
+
+    Args:
+        model (nn.Module): A classifier of MMPretrain.
+        weights (Mapping[str, Tensor]): The checkpoint's state dict, with
+            MMPretrain's names.
+        fresh (Sequence[str]): Beginnings of backbone keys that may be
+            missing in the checkpoint, and start fresh where their shape
+            differs. Defaults to ``('ln2.',)``.
+        left_out (Sequence[str]): Beginnings of backbone keys that may be in
+            the checkpoint only. Defaults to ``('ln1.', 'mask_token')``.
+
+    Returns:
+        EncoderReport: What was done.
+
+    Raises:
+        ValueError: The backbone's weights are not there or do not fit; the
+            message lists the keys.
+    """
+    expected = model.state_dict()
+    given = {
+        key: value
+        for key, value in weights.items()
+        if key.startswith(PREFIX)
+        and not (
+            _starts(key, fresh)
+            and key in expected
+            and expected[key].shape != value.shape
+        )
+    }
+    if not given:
+        raise ValueError(
+            f'there is no key that starts with {PREFIX!r}, only '
+            f'{", ".join(sorted(weights)[:5])}, ...; '
+            f'{_EXPECTED}'
+        )
+    try:
+        result = model.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f'{error}; {_EXPECTED}') from None
+    missing = [key for key in result.missing_keys if key.startswith(PREFIX)]
+    problems = describe_keys(
+        (key for key in missing if not _starts(key, fresh)),
+        (k for k in result.unexpected_keys if not _starts(k, left_out)),
+        (),
+    )
+    if problems:
+        raise ValueError(f'keys {problems}; {_EXPECTED}')
+    return EncoderReport(
+        loaded=len(given) - len(result.unexpected_keys),
+        fresh=result.missing_keys,
+        left_out=result.unexpected_keys,
+        other_parts=_parts(weights.keys() - given.keys()),
+    )
+
+
+_EXPECTED = (
+    "expected MMPretrain's names (backbone.layers.0.ln1.weight, ...) of the "
+    'architecture in the config; checkpoints of other projects must be '
+    'converted first'
+)
+
+
+def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Fills a whole classifier.
+
+    Raises:
+        ValueError: The weights do not fit; the message lists the keys.
+    """
+    try:
+        result = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+    problems = describe_keys(result.missing_keys, result.unexpected_keys, ())
+    if problems:
+        untrained = any(k.startswith('head.') for k in result.missing_keys)
+        raise ValueError(
+            f'keys {problems}'
+            + (
+                '. A pretrained encoder cannot classify yet: train with it '
+                'as --load-from first'
+                if untrained
+                else ''
+            )
+        )
+
+
+def _starts(key: str, beginnings: Sequence[str]) -> bool:
+    return key.removeprefix(PREFIX).startswith(tuple(beginnings))
+
+
+def _parts(keys: Iterable[str]) -> list[str]:
+    return sorted({key.split('.')[0] for key in keys} - {'backbone'})
