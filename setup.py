@@ -35,12 +35,15 @@ setup(
             'onedl-mmcv>=2.3.6,<2.4',
             'onedl-mmpretrain>=1.3.6,<1.4',
             'onedl-mmdetection>=3.5.1,<3.6',
+            # MMPretrain resizes Swin's tables by what 1.14 removed.
+            'scipy>=1.10,<1.14',
         ],
         'openmmlab': [
             'mmengine>=0.10.4,<1.0',
             'mmcv>=2.0.1,<2.3',
             'mmpretrain>=1.2,<2.0',
             'mmdet>=3.3,<4.0',
+            'scipy>=1.10,<1.14',
         ],
         'dev': [
             'mypy>=1.11',

@@ -25,7 +25,7 @@ model = dict(
 )
 optim_wrapper = {{_base_.no_layer_decay}}
 # Its last layer is the classifier, inside the backbone.
-default_hooks = dict(encoder_weights=dict(fresh=['classifier.6.']))
+default_hooks = dict(encoder_weights=dict(fresh=['classifier.6.*']))
 
 load_from = (
     'https://mmassets.onedl.ai/mmclassification/v0/'

@@ -38,6 +38,10 @@ model = dict(
     train_cfg={{_base_.mixing}},
 )
 data_preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)
+# The pretraining has no relative positions.
+default_hooks = dict(
+    encoder_weights=dict(fresh=['layers.*.attn.relative_position_bias_table'])
+)
 
 load_from = (
     'https://mmassets.onedl.ai/mmselfsup/1.x/'

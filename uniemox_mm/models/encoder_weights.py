@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
@@ -9,10 +10,12 @@ from .weight_files import describe_keys
 
 PREFIX = 'backbone.'
 # The LayerNorm after the mean of the tokens, which no pretraining has.
-FRESH = ('ln2.',)
+FRESH = ('ln2.*',)
 # The norm before it, which classifiers of that kind leave out, and the token
 # that stands for hidden patches.
-LEFT_OUT = ('ln1.', 'mask_token')
+LEFT_OUT = ('ln1.*', 'mask_token')
+# Follows from the size of the windows and is not learnt.
+_CONSTANT = '*relative_position_index'
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ def load_encoder(
         model (nn.Module): A classifier of MMPretrain.
         weights (Mapping[str, Tensor]): The checkpoint's state dict, with
             MMPretrain's names.
-        fresh (Sequence[str]): Beginnings of backbone keys that may be
-            missing in the checkpoint, and start fresh where their shape
-            differs. Defaults to ``('ln2.',)``.
-        left_out (Sequence[str]): Beginnings of backbone keys that may be in
-            the checkpoint only. Defaults to ``('ln1.', 'mask_token')``.
+        fresh (Sequence[str]): Patterns (as of ``fnmatch``) of backbone keys
+            that may be missing in the checkpoint, and start fresh where
+            their shape differs. Defaults to ``('ln2.*',)``.
+        left_out (Sequence[str]): Patterns of backbone keys that may be in
+            the checkpoint only. Defaults to ``('ln1.*', 'mask_token')``.
 
     Returns:
         EncoderReport: What was done.
@@ -70,40 +73,43 @@ def load_encoder(
         ValueError: The backbone's weights are not there or do not fit; the
             message lists the keys.
     """
-    expected = model.state_dict()
+    expected = model.backbone.state_dict()
     given = {
-        key: value
+        name: value
         for key, value in weights.items()
         if key.startswith(PREFIX)
         and not (
-            _starts(key, fresh)
-            and key in expected
-            and expected[key].shape != value.shape
+            _like(name := key.removeprefix(PREFIX), fresh)
+            and name in expected
+            and expected[name].shape != value.shape
         )
     }
     if not given:
         raise ValueError(
             f'there is no key that starts with {PREFIX!r}, only '
-            f'{", ".join(sorted(weights)[:5])}, ...; '
-            f'{_EXPECTED}'
+            f'{", ".join(sorted(weights)[:5])}, ...; {_EXPECTED}'
         )
+    # Into the backbone itself: what MMPretrain's backbones do to a
+    # checkpoint goes by keys without the prefix.
     try:
-        result = model.load_state_dict(given, strict=False)
+        result = model.backbone.load_state_dict(given, strict=False)
     except RuntimeError as error:
         raise ValueError(f'{error}; {_EXPECTED}') from None
-    missing = [key for key in result.missing_keys if key.startswith(PREFIX)]
+    missing = [k for k in result.missing_keys if not _like(k, (_CONSTANT,))]
+    unexpected = result.unexpected_keys
     problems = describe_keys(
-        (key for key in missing if not _starts(key, fresh)),
-        (k for k in result.unexpected_keys if not _starts(k, left_out)),
+        (PREFIX + key for key in missing if not _like(key, fresh)),
+        (PREFIX + key for key in unexpected if not _like(key, left_out)),
         (),
     )
     if problems:
         raise ValueError(f'keys {problems}; {_EXPECTED}')
+    others = (k for k in model.state_dict() if not k.startswith(PREFIX))
     return EncoderReport(
-        loaded=len(given) - len(result.unexpected_keys),
-        fresh=result.missing_keys,
-        left_out=result.unexpected_keys,
-        other_parts=_parts(weights.keys() - given.keys()),
+        loaded=len(given) - len(unexpected),
+        fresh=[*(PREFIX + key for key in missing), *others],
+        left_out=[PREFIX + key for key in unexpected],
+        other_parts=_parts(weights),
     )
 
 
@@ -138,8 +144,8 @@ def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         )
 
 
-def _starts(key: str, beginnings: Sequence[str]) -> bool:
-    return key.removeprefix(PREFIX).startswith(tuple(beginnings))
+def _like(key: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 def _parts(keys: Iterable[str]) -> list[str]:

@@ -21,11 +21,11 @@ class EncoderWeightsHook(Hook):
     touched.
 
     Args:
-        fresh (Sequence[str]): Beginnings of backbone keys that may start
-            fresh, beside ``ln2.``. Defaults to ().
-        left_out (Sequence[str]): Beginnings of backbone keys that may be in
-            the checkpoint only, beside ``ln1.`` and ``mask_token``. Defaults
-            to ().
+        fresh (Sequence[str]): Patterns of backbone keys that may start fresh,
+            beside ``ln2.*``. Defaults to ().
+        left_out (Sequence[str]): Patterns of backbone keys that may be in the
+            checkpoint only, beside ``ln1.*`` and ``mask_token``. Defaults to
+            ().
     """
 
     priority = 'VERY_HIGH'
