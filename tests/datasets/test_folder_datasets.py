@@ -114,9 +114,10 @@ def test_sizes_of_the_splits(name, train, val, test, roots, monkeypatch):
     )
     root = roots[name]
     assert [len(read(name, root, s)) for s in SPLITS] == [train, val, test]
-    assert said == 3 * [
-        f'{root}: no split files, so its {train + val + test} images are '
-        f'divided by seed 42: {train} train, {val} val, {test} test'
+    assert said == [
+        f'{root}: no split files, so it is divided by seed 42: {count} of '
+        f'{train + val + test} images are for {split}'
+        for split, count in (('train', train), ('val', val), ('test', test))
     ]
 
 
@@ -133,7 +134,7 @@ def test_sizes_of_the_splits(name, train, val, test, roots, monkeypatch):
     ],
 )
 def test_of_a_hundred_images(name, folder, expected, tmp_path):
-    write_miniature(name, tmp_path, per_class=4)
+    write_miniature(name, tmp_path, per_class=10)
     shutil.rmtree(tmp_path / folder, ignore_errors=True)
     for i in range(100):
         draw(tmp_path, f'{folder}/{i}.png', size=2)

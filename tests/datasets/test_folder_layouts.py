@@ -174,3 +174,26 @@ def test_class_folders_may_be_links(tmp_path):
     (root / 'awe/more').symlink_to(tmp_path / 'more')
     found = class_names(read('FI', root))
     assert found == {**before, 'awe/more/1.jpg': 'awe'}
+
+
+def test_a_link_from_angry_to_anger_counts_once(tmp_path):
+    write_miniature('CAERS', tmp_path)
+    before = names(read('CAERS', tmp_path))
+    for part in ('train', 'test'):
+        (tmp_path / part / 'Angry').symlink_to('Anger')
+    assert names(read('CAERS', tmp_path)) == before
+
+
+@pytest.mark.parametrize(
+    ('name', 'old', 'new'),
+    [
+        ('CAERS', 'train', 'Train'),
+        ('Emotion6', 'images', 'Images'),
+        ('HECO', 'Data', 'data'),
+    ],
+)
+def test_case_of_the_outer_folders(name, old, new, tmp_path):
+    write_miniature(name, tmp_path)
+    before = class_names(read(name, tmp_path))
+    shutil.move(tmp_path / old, tmp_path / new)
+    assert len(class_names(read(name, tmp_path))) == len(before)

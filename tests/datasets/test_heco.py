@@ -1,5 +1,6 @@
 """HECO as released, with a table of people."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -169,7 +170,8 @@ def test_a_bad_line_is_named(row, shown, tmp_path):
     )
     assert shown in text
     assert text.endswith(
-        '; expected numbers in xmin, ymin, xmax, ymax and a Category of '
+        '; expected the name of an Image, numbers in xmin, ymin, xmax, ymax '
+        'with xmin < xmax and ymin < ymax, and a Category of '
         'Surprise, Excitement, Happiness, Peace, Disgust, Anger, Fear, '
         'Sadness.'
     )
@@ -187,7 +189,7 @@ def test_a_line_that_is_cut_off_is_named(tmp_path):
 def test_a_table_without_images_is_refused(tmp_path):
     write(tmp_path, folder='Pictures')
     assert refusal(tmp_path) == (
-        'Labels/HECO_Labels.csv is there, but no folder Data.'
+        'Labels/HECO_Labels.csv is there, but no folder Data or Images.'
     )
 
 
@@ -219,3 +221,44 @@ def test_other_people_are_refused(tmp_path):
     assert str(error.value) == (
         "people must be 'largest' or 'all', but is 'first'"
     )
+
+
+def test_split_is_the_second_argument_as_everywhere(tmp_path):
+    write_miniature('HECO', tmp_path)
+    assert len(HECO(str(tmp_path), 'test', serialize_data=False)) == 32
+
+
+def test_a_boxes_file_does_not_replace_the_one_person(tmp_path):
+    draw(tmp_path, 'Data/a.jpg')
+    write_heco_labels(
+        tmp_path,
+        [('a.jpg', 0, 0, 9, 9, 'Fear'), ('a.jpg', 1, 1, 3, 3, 'Peace')],
+    )
+    entry = dict(img_path='Data/a.jpg', persons=[[5, 5, 6, 6, 1]])
+    (tmp_path / 'p.json').write_text(json.dumps(dict(data_list=[entry])))
+    with pytest.raises(
+        ValueError, match=r"people='all' gives .* \(persons=\)"
+    ):
+        read('HECO', tmp_path, people='all', persons='p.json')
+
+
+@pytest.mark.parametrize(
+    ('text', 'match'),
+    [
+        ('\n\na.jpg,0,0,x,5,Peace\n', 'line 4 '),
+        ('', 'HECO_Labels.csv lists no people'),
+        (',0,0,5,5,Peace\n', 'line 2 '),
+        ('a.jpg,0,0,nan,5,Peace\n', 'line 2 '),
+        ('a.jpg,5,5,0,0,Peace\n', 'line 2 '),
+        ('gone.jpg,0,0,5,5,Peace\n', r'none of the 1 images .*gone\.jpg'),
+        ('\xe9.jpg,0,0,5,5,Peace\n', r'HECO_Labels\.csv'),
+    ],
+)
+def test_more_bad_tables(text, match, tmp_path):
+    draw(tmp_path, 'Data/a.jpg')
+    path = write_heco_labels(tmp_path, [])
+    head = 'Image,xmin,ymin,xmax,ymax,Category\n'
+    path.write_bytes((head + text).encode('latin-1'))
+    with pytest.raises(ValueError, match=match) as e:
+        HECO.scan(tmp_path)
+    assert not isinstance(e.value, UnicodeError)

@@ -117,7 +117,9 @@ def test_a_missing_file_says_how_to_write_it(gone, root):
 def test_a_missing_split_dir_is_named(root):
     text = refusal(root, 'val', FileNotFoundError, split_dir='mine')
     assert text.startswith(
-        f'{root}/mine/val.json: no such split file; {root}/mine holds nothing'
+        f'{root}/mine/val.json: no such split file; there is no folder '
+        f'{root}/mine. tools/dataset_converters/make_splits.py FI {root} '
+        f'--out {root}/mine writes all three'
     )
 
 
@@ -166,3 +168,22 @@ def test_a_file_that_is_cut_off_is_refused(root):
     (root / 'train.json').write_text('{"data_list": [')
     text = refusal(root)
     assert text.startswith(f'{root}/train.json: not valid JSON (')
+
+
+@pytest.mark.parametrize('files', [False, True])
+def test_a_split_without_images_is_named(files, tmp_path):
+    write_miniature('FI', tmp_path, per_class=1)
+    if files:
+        (tmp_path / 'val.json').write_text('{"data_list": []}')
+    with pytest.raises(ValueError, match='val'):
+        read('FI', tmp_path, 'val', **{})
+        from uniemox_mm.datasets import FI
+
+        FI(str(tmp_path), split='val')
+
+
+def test_classes_that_are_no_list(tmp_path):
+    content = dict(metainfo=dict(classes=8), data_list=[])
+    (tmp_path / 'train.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'train\.json: its classes are 8'):
+        read('FI', tmp_path, 'train')

@@ -1,6 +1,5 @@
 """Features of whole splits by a frozen encoder."""
 
-
 import numpy as np
 import torch
 from torch import nn

@@ -211,10 +211,10 @@ class BaseEmotionDataset(BaseDataset):
             )
         classes = metainfo.get('classes')
         own = self.METAINFO['classes']
-        if classes is not None and tuple(classes) != tuple(own):
+        listed = tuple(classes) if isinstance(classes, list) else classes
+        if listed is not None and listed != tuple(own):
             raise ValueError(
-                f'{path}: its classes are {tuple(classes)}, expected '
-                f'{tuple(own)}'
+                f'{path}: its classes are {listed}, expected {tuple(own)}'
             )
         rows = []
         for number, entry in enumerate(entries):

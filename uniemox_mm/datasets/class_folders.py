@@ -43,15 +43,25 @@ class FolderLayout:
             folders, one a shipped split.
         aliases (Mapping[str, str]): Other names of class folders that are
             found in downloads -> class.
+        nested (bool): Whether there are folders within those of the classes,
+            with no image beside them.
         others (Mapping[str, str]): Folder -> what a download that has it
-            probably is, for the message.
+            probably is, for the message; '' for one that is not nested.
     """
 
     classes: Sequence[str]
     places: Sequence[str] = ('',)
     parts: Sequence[str] = ('',)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    nested: bool = False
     others: Mapping[str, str] = field(default_factory=dict)
+
+    def labels(self) -> dict[str, int]:
+        """Name of a class folder, casefolded -> class."""
+        known = {name.casefold(): i for i, name in enumerate(self.classes)}
+        for alias, name in self.aliases.items():
+            known[alias.casefold()] = known[name.casefold()]
+        return known
 
 
 class LayoutError(ValueError):
@@ -64,7 +74,7 @@ def scan_class_folders(
     """Lists a download's images with their classes.
 
     Names of folders are compared without regard to case. Folders that hold
-    no images are ignored.
+    no images are ignored, and so are images beside the class folders.
 
     Args:
         root (Path): The download.
@@ -75,39 +85,86 @@ def scan_class_folders(
 
     Raises:
         LayoutError: A class has no folder or no image, or there are images
-            of a class that the dataset does not have.
+            of a class or a part that the dataset does not have.
     """
-    known = {name.casefold(): i for i, name in enumerate(layout.classes)}
-    for alias, name in layout.aliases.items():
-        known[alias.casefold()] = known[name.casefold()]
-    place = _find_place(root, layout, known)
+    base = _find_base(root, layout)
+    if base is None:
+        raise LayoutError(
+            f'no folder of any of its classes is there{_hint(root, layout)}'
+        )
+    if layout.parts != ('',):
+        _refuse_other_parts(base, layout)
     images: list[LabelledImage] = []
     for part in layout.parts:
-        images += _scan_part(root, root / place / part, part, layout, known)
+        folder = find_folder(base, part)
+        if folder is None:
+            raise LayoutError(f'there is no folder {part}')
+        images += _scan_part(root, folder, part, layout)
     return images
 
 
-def _find_place(root: Path, layout: FolderLayout, known: Mapping) -> str:
-    def has_classes(folder: Path) -> bool:
-        return any(
-            child.name.casefold() in known
-            for part in layout.parts
-            for child in _folders(folder / part)
-        )
+def find_folder(root: Path, name: str) -> Path | None:
+    """A folder by its name, without regard to case where need be."""
+    if (root / name).is_dir():
+        return root / name
+    for child in _folders(root):
+        if child.name.casefold() == name.casefold():
+            return child
+    return None
 
+
+def _find_base(root: Path, layout: FolderLayout) -> Path | None:
+    """The folder of the parts, or of the classes where there are none."""
     for place in layout.places:
-        if has_classes(root / place):
-            return place
-    inside = [str(folder) for folder in _folders(root) if has_classes(folder)]
-    hint = f'. Perhaps data_root is {inside[0]}' if inside else ''
-    raise LayoutError(f'no folder of any of its classes is there{hint}')
+        base = find_folder(root, place)
+        if base is not None and any(
+            _classes_in(find_folder(base, part), layout)
+            for part in layout.parts
+        ):
+            return base
+    return None
+
+
+def _classes_in(folder: Path | None, layout: FolderLayout) -> set[int]:
+    known = layout.labels()
+    names = (f.name.casefold() for f in _folders(folder)) if folder else ()
+    return {known[name] for name in names if name in known}
+
+
+def _hint(root: Path, layout: FolderLayout) -> str:
+    inside = [f for f in _folders(root) if _find_base(f, layout)]
+    if len(inside) == 1:
+        return f'. Perhaps data_root is {inside[0]}'
+    if inside:
+        names = ', '.join(folder.name for folder in inside)
+        return (
+            f', but in each of {names}: if these are splits of it, put their '
+            'images into one folder a class again, or write split files as '
+            'make_splits.py does'
+        )
+    return ''
+
+
+def _refuse_other_parts(base: Path, layout: FolderLayout) -> None:
+    parts = {part.casefold() for part in layout.parts}
+    for child in _folders(base):
+        if child.name.casefold() not in parts and _classes_in(child, layout):
+            raise LayoutError(
+                f'{child.name} holds class folders too, beside '
+                f'{" and ".join(layout.parts)}'
+            )
 
 
 def _scan_part(
-    root: Path, folder: Path, part: str, layout: FolderLayout, known: Mapping
+    root: Path, folder: Path, part: str, layout: FolderLayout
 ) -> list[LabelledImage]:
+    known = layout.labels()
     names: dict[int, list[str]] = {i: [] for i in range(len(layout.classes))}
+    seen: set[Path] = set()
     for child in _folders(folder):
+        if child.resolve() in seen:  # a link from Angry to Anger
+            continue
+        seen.add(child.resolve())
         found = search_images(child, root)
         label = known.get(child.name.casefold())
         if label is not None:
@@ -115,9 +172,11 @@ def _scan_part(
         elif found:
             other = layout.others.get(child.name.casefold())
             raise LayoutError(
-                f'{child} holds {len(found)} images, but there is no class '
+                f'{child} holds images ({len(found)}), but there is no class '
                 f'{child.name!r}' + (f'. {other}' if other else '')
             )
+        if layout.nested:
+            _refuse_flat(child.relative_to(root).as_posix(), found, layout)
     empty = [layout.classes[i] for i, found in names.items() if not found]
     if empty:
         where = folder.relative_to(root).as_posix()
@@ -130,6 +189,18 @@ def _scan_part(
         for label, found in names.items()
         for name in sorted(found)
     ]
+
+
+def _refuse_flat(
+    folder: str, found: Sequence[str], layout: FolderLayout
+) -> None:
+    flat = [name for name in found if str(Path(name).parent) == folder]
+    if flat:
+        other = layout.others.get('')
+        raise LayoutError(
+            f'{flat[0]} is not in a folder within {folder}'
+            + (f'. {other}' if other else '')
+        )
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -34,7 +34,7 @@ class Emotion6(FolderEmotionDataset):
         places=('images', ''),
         others=dict(
             love='A dataset with love is Emotion-6 of Panda et al. or their '
-            'UnbiasedEmo, not Emotion6 of Peng et al.'
+            'UnbiasedEmo, not the Emotion6 of Peng et al. with disgust'
         ),
     )
     TREE = 'images/anger/*.jpg\nimages/disgust/ fear/ joy/ sadness/ surprise/'

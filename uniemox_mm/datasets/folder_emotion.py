@@ -72,9 +72,14 @@ class FolderEmotionDataset(BaseEmotionDataset):
         """Lists a download's images, whatever their split.
 
         Raises:
+            FileNotFoundError: There is no such folder.
             ValueError: It is not laid out as this dataset is.
         """
         root = Path(root)
+        if not root.is_dir():
+            raise FileNotFoundError(
+                f'{root}: no such folder; expected\n{cls.tree(root)}'
+            )
         try:
             return cls._scan(root)
         except LayoutError as error:
@@ -108,13 +113,24 @@ class FolderEmotionDataset(BaseEmotionDataset):
         folder = Path(self.data_root) / (self.split_dir or '')
         files = {name: folder / f'{name}.json' for name in SPLITS}
         if self.split_dir or any(f.is_file() for f in files.values()):
-            return self._read_files(folder)
+            rows = self._read_files(folder)
+        else:
+            rows = self._divide()
+        if not rows:
+            raise ValueError(
+                f'{self.data_root}: there are no images for '
+                f'{" and ".join(self.splits)}'
+            )
+        return rows
+
+    def _divide(self) -> list[dict]:
         images = self.scan(self.data_root)
         divided = split_images(images, self.SHARES, self.split_seed)
+        chosen = [image for split in self.splits for image in divided[split]]
         print_log(
-            f'{self.data_root}: no split files, so its {len(images)} images '
-            f'are divided by seed {self.split_seed}: '
-            + ', '.join(f'{len(v)} {k}' for k, v in divided.items()),
+            f'{self.data_root}: no split files, so it is divided by seed '
+            f'{self.split_seed}: {len(chosen)} of {len(images)} images are '
+            f'for {" and ".join(self.splits)}',
             logger='current',
         )
         return [
@@ -123,8 +139,7 @@ class FolderEmotionDataset(BaseEmotionDataset):
                 gt_label=image.label,
                 **image.more,
             )
-            for split in self.splits
-            for image in divided[split]
+            for image in chosen
         ]
 
     def _read_files(self, folder: Path) -> list[dict]:
@@ -132,11 +147,17 @@ class FolderEmotionDataset(BaseEmotionDataset):
         for split in self.splits:
             path = folder / f'{split}.json'
             if not path.is_file():
-                found = listing(folder) if folder.is_dir() else 'nothing'
+                there = (
+                    f'{folder} holds {listing(folder)}'
+                    if folder.is_dir()
+                    else f'there is no folder {folder}'
+                )
                 raise FileNotFoundError(
-                    f'{path}: no such split file; {folder} holds {found}. '
+                    f'{path}: no such split file; {there}. '
                     'tools/dataset_converters/make_splits.py '
-                    f'{type(self).__name__} {self.data_root} writes all three'
+                    f'{type(self).__name__} {self.data_root}'
+                    + (f' --out {folder}' if self.split_dir else '')
+                    + ' writes all three'
                 )
             content = read_json(path)
             if not isinstance(content, dict):

@@ -1,8 +1,12 @@
 """HECO: people in context, several in an image."""
 
 import csv
+import io
+import logging
 from pathlib import Path
 
+import numpy as np
+from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS
 
 from .categories import HECO_CATEGORIES
@@ -10,6 +14,7 @@ from .class_folders import (
     FolderLayout,
     LabelledImage,
     LayoutError,
+    find_folder,
     scan_class_folders,
 )
 from .folder_emotion import FolderEmotionDataset
@@ -55,19 +60,29 @@ class HECO(FolderEmotionDataset):
     )
 
     def __init__(
-        self, data_root: str, people: str = 'largest', **kwargs
+        self, data_root: str, *args, people: str = 'largest', **kwargs
     ) -> None:
         if people not in ('largest', 'all'):
             raise ValueError(
                 f"people must be 'largest' or 'all', but is {people!r}"
             )
+        if people == 'all' and kwargs.get('persons') is not None:
+            raise ValueError(
+                "people='all' gives each sample the box of its one person, "
+                'which a boxes file (persons=) would replace'
+            )
         self.people = people
-        super().__init__(data_root=data_root, **kwargs)
+        super().__init__(data_root, *args, **kwargs)
 
     @classmethod
     def _scan(cls, root: Path) -> list[LabelledImage]:
         if (root / _LABELS).is_file():
             return _read_labels(root)
+        inside = [path.parents[1] for path in root.glob(f'*/{_LABELS}')]
+        if len(inside) == 1:
+            raise LayoutError(
+                f'no {_LABELS} is there. Perhaps data_root is {inside[0]}'
+            )
         return scan_class_folders(root, cls.LAYOUT)
 
     def load_data_list(self) -> list[dict]:
@@ -85,7 +100,7 @@ class HECO(FolderEmotionDataset):
                 'who is in an image, or split files that were made from it'
             )
         return [
-            {**row, 'gt_label': label, 'persons': [box]}
+            dict(img_path=row['img_path'], gt_label=label, persons=[box])
             for row in rows
             for box, label in zip(
                 row['persons'], row['person_labels'], strict=True
@@ -95,28 +110,31 @@ class HECO(FolderEmotionDataset):
 
 def _read_labels(root: Path) -> list[LabelledImage]:
     """One image a name in the table, its largest person first."""
-    folder = next((f for f in ('Data', 'Images') if (root / f).is_dir()), None)
-    if folder is None:
-        raise LayoutError(f'{_LABELS} is there, but no folder Data')
-    people: dict[str, list[tuple[list[float], int]]] = {}
-    with (root / _LABELS).open(encoding='utf-8-sig', newline='') as file:
-        table = csv.DictReader(file, skipinitialspace=True)
-        missing = set(_COLUMNS) - set(table.fieldnames or ())
-        if missing:
-            raise LayoutError(
-                f'{_LABELS} has the columns {table.fieldnames}; there is no '
-                f'{", ".join(sorted(missing))}'
-            )
-        for number, row in enumerate(table, start=2):
-            box, label = _read_person(number, row)
-            people.setdefault(row['Image'], []).append((box, label))
+    found = find_folder(root, 'Data') or find_folder(root, 'Images')
+    if found is None:
+        raise LayoutError(f'{_LABELS} is there, but no folder Data or Images')
+    people = _read_people(root / _LABELS)
+    there = {path.name for path in found.iterdir()}
+    gone = sorted(people.keys() - there)
+    if len(gone) == len(people):
+        raise LayoutError(
+            f'{found.name} has none of the {len(people)} images that '
+            f'{_LABELS} lists, such as {gone[:1]}'
+        )
+    if gone:
+        print_log(
+            f'{root}: {len(gone)} of the {len(people)} images that {_LABELS} '
+            f'lists are not there and are left out, the first: {gone[0]}',
+            logger='current',
+            level=logging.WARNING,
+        )
     images = []
-    for name, found in sorted(people.items()):
-        found.sort(key=lambda person: -_area(person[0]))
-        boxes, labels = zip(*found, strict=True)
+    for name in sorted(people.keys() & there):
+        by_area = sorted(people[name], key=lambda person: -_area(person[0]))
+        boxes, labels = zip(*by_area, strict=True)
         images.append(
             LabelledImage(
-                f'{folder}/{name}',
+                f'{found.name}/{name}',
                 labels[0],
                 stratum=HECO_CATEGORIES[labels[0]],
                 more=dict(persons=list(boxes), person_labels=list(labels)),
@@ -125,17 +143,44 @@ def _read_labels(root: Path) -> list[LabelledImage]:
     return images
 
 
-def _read_person(number: int, row: dict) -> tuple[list[float], int]:
-    category = (row['Category'] or '').strip()
+def _read_people(path: Path) -> dict[str, list[tuple[list[float], int]]]:
+    """Image -> box and class of each of its people."""
+    people: dict[str, list[tuple[list[float], int]]] = {}
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise LayoutError(f'{_LABELS} is no text in UTF-8: {error}') from None
+    table = csv.DictReader(io.StringIO(text, newline=''))
+    names = [(name or '').strip() for name in table.fieldnames or ()]
+    table.fieldnames = names
+    missing = set(_COLUMNS) - set(names)
+    if missing:
+        raise LayoutError(
+            f'{_LABELS} has the columns {names}; there is no '
+            f'{", ".join(sorted(missing))}'
+        )
+    for row in table:
+        name, person = _read_person(table.line_num, row)
+        people.setdefault(name, []).append(person)
+    if not people:
+        raise LayoutError(f'{_LABELS} lists no people')
+    return people
+
+
+def _read_person(line: int, row: dict) -> tuple[str, tuple[list[float], int]]:
+    name, category = ((row[c] or '').strip() for c in ('Image', 'Category'))
     category = _SLIPS.get(category, category)
     try:
-        box = [float(row[name]) for name in _BOX]
-        return [*box, 1.0], HECO_CATEGORIES.index(category)
+        box = [float(row[column]) for column in _BOX]
+        x1, y1, x2, y2 = box
+        if not name or not (x1 < x2 and y1 < y2 and np.isfinite(box).all()):
+            raise ValueError
+        return name, ([*box, 1.0], HECO_CATEGORIES.index(category))
     except (TypeError, ValueError):
         raise LayoutError(
-            f'line {number} of {_LABELS} is {row}; expected numbers in '
-            f'{", ".join(_BOX)} and a Category of '
-            f'{", ".join(HECO_CATEGORIES)}'
+            f'line {line} of {_LABELS} is {row}; expected the name of an '
+            f'Image, numbers in {", ".join(_BOX)} with xmin < xmax and ymin < '
+            f'ymax, and a Category of {", ".join(HECO_CATEGORIES)}'
         ) from None
 
 

@@ -67,7 +67,7 @@ def apportion(count: int, shares: Mapping[str, float]) -> dict[str, int]:
         dict[str, int]: Name -> number, within 1 of the exact share.
     """
     exact = {name: count * share for name, share in shares.items()}
-    # 0.7 x 10 is a little less than 7 in floating point.
+    # 0.7 x 90 is a little less than 63 in floating point.
     whole = {name: int(value + 1e-9) for name, value in exact.items()}
     by_remainder = sorted(
         shares,

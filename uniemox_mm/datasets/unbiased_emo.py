@@ -30,10 +30,13 @@ class UnbiasedEmo(FolderEmotionDataset):
     LAYOUT = FolderLayout(
         UNBIASED_EMO_CATEGORIES,
         places=('images', ''),
-        others=dict(
-            disgust='A dataset with disgust is Emotion6 of Peng et al., not '
-            'UnbiasedEmo'
-        ),
+        nested=True,
+        others={
+            'disgust': 'A dataset with disgust is Emotion6 of Peng et al., '
+            'not UnbiasedEmo',
+            '': 'The dataset of these classes without inner folders is '
+            'Emotion-6 of Panda et al.',
+        },
     )
     TREE = (
         'images/anger/<object>/*.jpg ...\n'
