@@ -90,6 +90,7 @@ def tiny_config(data_root: str | Path, work_dir: str | Path, **top) -> Config:
             'model.neck.decoder_embed_dim': C3,
             'model.fusion.in_channels': C3,
             'model.target_generator.model_cfg': TEACHER['model_cfg'],
+            'model.target_generator.pretrained': None,
             'train_dataloader.batch_size': 8,
             'train_dataloader.dataset.data_root': str(data_root),
             'train_dataloader.dataset.persons': 'persons.json',

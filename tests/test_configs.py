@@ -49,8 +49,14 @@ def test_model_and_pipeline_build(path):
     cfg = offline(Config.fromfile(path))
     if cfg.default_scope == 'mmdet':
         import_mmdet()
+    # Some compute with numbers of tensors while they are built.
+    on_meta = cfg.model.get('backbone', {}).get('type') not in (
+        'MixMIMTransformer',
+        'ResNet',
+        'SwinTransformer',
+    )
     with (
-        torch.device('meta'),
+        torch.device('meta' if on_meta else 'cpu'),
         DefaultScope.overwrite_default_scope(cfg.default_scope),
     ):
         model = MODELS.build(cfg.model)

@@ -25,7 +25,6 @@ model = dict(
         use_rel_pos_bias=True,
         use_shared_rel_pos_bias=False,
     ),
-    neck=None,
     head=dict(
         type='LinearClsHead',
         num_classes={{_base_.num_classes}},

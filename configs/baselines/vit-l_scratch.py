@@ -23,7 +23,6 @@ model = dict(
         out_type='avg_featmap',
         final_norm=False,
     ),
-    neck=None,
     head=dict(
         type='LinearClsHead',
         num_classes={{_base_.num_classes}},

@@ -21,7 +21,6 @@ model = dict(
         patch_size=16,
         drop_path_rate=0.2,
     ),
-    neck=None,
     head=dict(
         type='VisionTransformerClsHead',
         num_classes={{_base_.num_classes}},

@@ -3,9 +3,9 @@ r"""The demo's small encoder, fine-tuned on drawn pictures in Emo8's layout.
 Run:       make demo, or after configs/uniemox_vit-tiny_demo.py
            python tools/demo/draw_dataset.py data/drawn_emo8 --layout emo8
            python tools/train.py configs/finetune/vit-tiny_demo.py \
-               --load-from work_dirs/demo
+               --load-from work_dirs/demo --work-dir work_dirs/demo_finetune
            python tools/test.py configs/finetune/vit-tiny_demo.py \
-               work_dirs/vit-tiny_demo
+               work_dirs/demo_finetune
 Hardware:  2 CPU cores
 Score:     docs/benchmarks.md has what pretraining is worth on drawn pictures
 """
@@ -16,8 +16,9 @@ _base_ = '../_base_/finetune.py'
 data_root = 'data/drawn_emo8'
 size = 64  # pixels, as in pretraining
 width = 128
-batch_size = 32
-epochs = 12
+fraction = 0.1  # of the training images: with all, the colors are enough
+batch_size = 16
+epochs = 20
 warmup = 2
 lr = 1e-3
 # ----------------------------------------------------------------------------
@@ -78,7 +79,12 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,
     pin_memory=False,
-    dataset=dict(type='Emo8', data_root=data_root, pipeline=train_pipeline),
+    dataset=dict(
+        type='Emo8',
+        data_root=data_root,
+        fraction=fraction,
+        pipeline=train_pipeline,
+    ),
 )
 val_dataloader = loader
 test_dataloader = loader
@@ -104,7 +110,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(max_epochs=epochs)
+train_cfg = dict(max_epochs=epochs, val_interval=4)
 default_hooks = dict(
     logger=dict(interval=4),
     progress=dict(type='ProgressBarHook', interval=4),

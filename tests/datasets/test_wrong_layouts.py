@@ -153,7 +153,8 @@ def test_images_of_a_foreign_class_are_refused(name, folder, hint, tmp_path):
     text = str(error.value)
     assert text.startswith(
         f'{tmp_path}: is not laid out as {name}: {tmp_path / folder} '
-        f'holds images (3), but there is no class {Path(folder).name!r}. {hint}'
+        f'holds images (3), but there is no class {Path(folder).name!r}. '
+        f'{hint}'
         if hint
         else f'{tmp_path}: is not laid out as {name}: {tmp_path / folder} '
         f'holds images (3), but there is no class {Path(folder).name!r}.\n'

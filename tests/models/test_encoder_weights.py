@@ -175,7 +175,7 @@ def test_classifiers_are_whole():
     with pytest.raises(ValueError, match=message):
         load_classifier(model, pretrained().state_dict())
     other = build(CLASSIFIER, head=dict(CLASSIFIER['head'], num_classes=6))
-    with pytest.raises(ValueError, match='size mismatch for head.fc.weight'):
+    with pytest.raises(ValueError, match='size mismatch for head'):
         load_classifier(other, source.state_dict())
 
 

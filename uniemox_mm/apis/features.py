@@ -2,19 +2,19 @@
 
 import numpy as np
 import torch
-from torch import nn
+from mmengine.model import BaseModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 
 @torch.inference_mode()
 def extract_features(
-    model: nn.Module, loader: DataLoader, progress: str = ''
+    model: BaseModel, loader: DataLoader, progress: str = ''
 ) -> tuple[np.ndarray, np.ndarray]:
     """Runs a frozen classifier's backbone over a data loader.
 
     Args:
-        model (nn.Module): A classifier of MMPretrain, on its device; it is
+        model (BaseModel): A classifier of MMPretrain, on its device; it is
             put in eval mode.
         loader (DataLoader): Batches as MMEngine's runner builds them.
         progress (str): What the progress bar on stderr says; blank for no

@@ -20,7 +20,7 @@ _SUPERSAMPLING = 2
 
 
 def draw_sample(
-    emotion: str, size: int, rng: np.random.Generator, tinted: bool = True
+    emotion: str, size: int, rng: np.random.Generator
 ) -> tuple[Image.Image, dict, list[list[float]]]:
     """Draws one picture.
 
@@ -28,9 +28,6 @@ def draw_sample(
         emotion (str): One of EmoSet's eight.
         size (int): Height in pixels.
         rng (np.random.Generator): Decides everything else.
-        tinted (bool): Whether colors and darkness follow the emotion. Without
-            them only faces and arms tell it, so three of the eight look the
-            same, and someone is in every picture. Defaults to True.
 
     Returns:
         tuple[Image.Image, dict, list[list[float]]]: The picture, EmoSet's
@@ -38,8 +35,6 @@ def draw_sample(
         people, x1, y1, x2, y2, score in pixels.
     """
     hue, expression, action, darkness = _MOODS[emotion]
-    if not tinted:
-        hue, darkness = rng.uniform(0, 360), rng.uniform(0, 0.6)
     scale = _SUPERSAMPLING
     height = size * scale
     width = int(height * rng.uniform(0.8, 1.4))
@@ -52,8 +47,6 @@ def draw_sample(
     for thing in things:
         _draw_object(draw, thing, width, height, 1 - darkness, rng)
     people = int(rng.choice([0, 1, 2], p=[0.12, 0.73, 0.15]))
-    if not tinted:
-        people = max(1, people)
     boxes = []
     for slot in range(people):
         box = _draw_person(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from .weight_files import describe_keys
@@ -46,7 +47,7 @@ class EncoderReport:
 
 
 def load_encoder(
-    model: nn.Module,
+    model: BaseModel,
     weights: Mapping[str, Tensor],
     fresh: Sequence[str] = FRESH,
     left_out: Sequence[str] = LEFT_OUT,
@@ -57,7 +58,7 @@ def load_encoder(
     adapted by the backbone itself.
 
     Args:
-        model (nn.Module): A classifier of MMPretrain.
+        model (BaseModel): A classifier of MMPretrain.
         weights (Mapping[str, Tensor]): The checkpoint's state dict, with
             MMPretrain's names.
         fresh (Sequence[str]): Patterns (as of ``fnmatch``) of backbone keys
