@@ -109,6 +109,38 @@ def tiny_config(data_root: str | Path, work_dir: str | Path, **top) -> Config:
     return cfg
 
 
+def tiny_finetune(
+    data_root: str | Path, work_dir: str | Path, **top
+) -> Config:
+    """The demo's fine-tuning, shrunk further, on a folder in Emo8's layout."""
+    cfg = Config.fromfile(ROOT / 'configs/finetune/vit-tiny_demo.py')
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(work_dir),
+            'model.backbone.arch': ARCH,
+            'model.backbone.img_size': 32,
+            'model.head.in_channels': 32,
+            'train_dataloader.dataset.fraction': 1.0,
+            'train_cfg.max_epochs': 3,
+            'train_cfg.val_interval': 1,
+            'default_hooks.checkpoint.interval': 1,
+            **top,
+        }
+    )
+    del cfg.default_hooks['progress']
+    for split in ('train', 'val', 'test'):
+        cfg[f'{split}_dataloader'].dataset.data_root = str(data_root)
+    train, test = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
+    train.pipeline[1].scale = 32
+    for dataset in (cfg.val_dataloader.dataset, test):
+        dataset.pipeline[1].scale = 36
+        dataset.pipeline[2].crop_size = 32
+    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = 1
+    cfg.param_scheduler[1].end = 3
+    cfg.param_scheduler[1].T_max = 2
+    return cfg
+
+
 def run_distributed(world: int, function: Callable, *args) -> None:
     """Runs ``function(rank, world, *args)`` in gloo processes."""
     with socket.socket() as probe:
