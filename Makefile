@@ -6,7 +6,10 @@ STAMP := $(VENV)/.installed
 DEMO := work_dirs/demo
 DEMO_RAW := data/drawn_emoset
 DEMO_DATA := data/drawn_emoset_prepared
+DEMO_LABELLED := data/drawn_emo8
+DEMO_CLIP := work_dirs/demo_clip
 DEMO_CONFIG := configs/uniemox_vit-tiny_demo.py
+DEMO_FINETUNE := configs/finetune/vit-tiny_demo.py
 # 2 test processes with 1 thread each suit a 2-core machine.
 TEST_PROCESSES ?= 2
 
@@ -14,7 +17,7 @@ TEST_PROCESSES ?= 2
 .PHONY: help install demo test lint format clean
 
 help:
-	@echo 'make demo     pretrain a small UniEmoX on drawn pictures ($(DEMO))'
+	@echo 'make demo     pretrain, fine-tune, test on drawn pictures ($(DEMO))'
 	@echo 'make test     run the tests'
 	@echo 'make lint     check style and types'
 	@echo 'make format   lay the code out'
@@ -39,11 +42,14 @@ $(STAMP): setup.py constraints.txt
 demo: $(STAMP)
 	@mkdir -p $(DEMO)
 	@$(BIN)/python tools/demo/draw_dataset.py $(DEMO_RAW)
+	@$(BIN)/python tools/demo/draw_dataset.py $(DEMO_LABELLED) --layout emo8
 	@$(BIN)/python tools/dataset_converters/prepare_emoset.py $(DEMO_RAW) \
 	  --out $(DEMO_DATA) --short-side 128 --persons $(DEMO_RAW)/persons.json
-	@rm -rf $(DEMO)/*
+	@rm -rf $(DEMO)/* $(DEMO_CLIP)
 	@$(BIN)/python tools/visualization/browse_pairs.py $(DEMO_CONFIG) \
 	  --num 8 --out $(DEMO)/pairs.png
+	@$(BIN)/python tools/demo/train_clip.py $(DEMO_CONFIG) \
+	  --out $(DEMO_CLIP)/clip.pt
 	@echo 'Pretraining; the log goes to $(DEMO)/console.log'
 	@$(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO) \
 	  > $(DEMO)/console.log || (tail -n 20 $(DEMO)/console.log; exit 1)
@@ -51,7 +57,20 @@ demo: $(STAMP)
 	  --out $(DEMO)/losses.png
 	@$(BIN)/python tools/visualization/reconstruct.py $(DEMO_CONFIG) \
 	  $(DEMO) --split test --out $(DEMO)/reconstructions.png
-	@echo 'Checkpoint, log, pairs, losses and reconstructions: $(DEMO)'
+	@echo 'Fine-tuning on 40 pictures; the log goes to $(DEMO)/finetune.log'
+	@$(BIN)/python tools/train.py $(DEMO_FINETUNE) --load-from $(DEMO) \
+	  --work-dir $(DEMO)/finetune > $(DEMO)/finetune.log \
+	  || (tail -n 20 $(DEMO)/finetune.log; exit 1)
+	@echo 'The same from scratch; the log goes to $(DEMO)/scratch.log'
+	@$(BIN)/python tools/train.py $(DEMO_FINETUNE) \
+	  --work-dir $(DEMO)/scratch > $(DEMO)/scratch.log \
+	  || (tail -n 20 $(DEMO)/scratch.log; exit 1)
+	@$(BIN)/python tools/test.py $(DEMO_FINETUNE) $(DEMO)/finetune
+	@$(BIN)/python tools/test.py $(DEMO_FINETUNE) $(DEMO)/scratch \
+	  > $(DEMO)/scratch_test.log || (cat $(DEMO)/scratch_test.log; exit 1)
+	@$(BIN)/python tools/demo/compare.py $(DEMO)/finetune/test \
+	  $(DEMO)/scratch/test
+	@echo 'Checkpoints, logs, pictures and numbers: $(DEMO)'
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) $(ARGS)
@@ -66,4 +85,5 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO_RAW) $(DEMO_DATA) $(DEMO)
+	rm -rf $(VENV) $(DEMO_RAW) $(DEMO_DATA) $(DEMO_LABELLED) $(DEMO) \
+	  $(DEMO_CLIP)

@@ -119,6 +119,8 @@ def tiny_finetune(
             'work_dir': str(work_dir),
             'model.backbone.arch': ARCH,
             'model.backbone.img_size': 32,
+            'model.backbone.out_type': 'avg_featmap',
+            'model.backbone.final_norm': False,
             'model.head.in_channels': 32,
             'train_dataloader.dataset.fraction': 1.0,
             'train_cfg.max_epochs': 3,

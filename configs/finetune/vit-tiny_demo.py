@@ -16,9 +16,9 @@ _base_ = '../_base_/finetune.py'
 data_root = 'data/drawn_emo8'
 size = 64  # pixels, as in pretraining
 width = 128
-fraction = 0.1  # of the training images: with all, the colors are enough
+fraction = 0.025  # of the training images: with all, any network is right
 batch_size = 16
-epochs = 20
+epochs = 16
 warmup = 2
 lr = 1e-3
 # ----------------------------------------------------------------------------
@@ -35,8 +35,10 @@ model = dict(
         ),
         img_size=size,
         patch_size=8,
-        out_type='avg_featmap',
-        final_norm=False,
+        # The token that was distilled. ViT-L's recipe takes the mean of the
+        # others, which keeps less of it after so short a pretraining.
+        out_type='cls_token',
+        final_norm=True,
     ),
     head=dict(
         type='LinearClsHead',

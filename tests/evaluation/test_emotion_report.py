@@ -57,5 +57,9 @@ def test_numbers():
         for i, label in enumerate(labels)
     ]
     result = measure(list(range(COUNT)))
-    assert list(result) == ['top1', 'macro_f1', 'weighted_f1']
-    assert result['top1'] == pytest.approx(100 * sum(hits) / COUNT)
+    assert list(result) == [
+        'emotion/top1',
+        'emotion/macro_f1',
+        'emotion/weighted_f1',
+    ]
+    assert result['emotion/top1'] == pytest.approx(100 * sum(hits) / COUNT)

@@ -1,7 +1,7 @@
 """Compares pretraining + fine-tuning with training from scratch, drawn.
 
 For each seed: a CLIP is trained on drawn pictures and captions, UniEmoX is
-pretrained on them with it, and the encoder is fine-tuned on a tenth of other
+pretrained on them with it, and the encoder is fine-tuned on 40 other
 drawn pictures, beside the same network from scratch in the same steps, on the
 same images. Seeds differ in everything but the pictures. A run that was
 stopped goes on.

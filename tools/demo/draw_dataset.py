@@ -26,7 +26,7 @@ def main() -> None:
     emoset.add_argument('--val', type=int, default=64)
     emoset.add_argument('--test', type=int, default=64)
     emo8 = parser.add_argument_group('emo8')
-    emo8.add_argument('--per-class', type=int, default=120)
+    emo8.add_argument('--per-class', type=int, default=240)
     parser.add_argument('--size', type=int, default=160, help='pixels high')
     parser.add_argument(
         '--seed', type=int, help='other pictures (0 for emoset, 1 for emo8)'

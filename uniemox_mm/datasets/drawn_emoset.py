@@ -50,7 +50,7 @@ def draw_emoset(
 
 
 def draw_class_folders(
-    root: str | Path, per_class: int = 120, size: int = 160, seed: int = 1
+    root: str | Path, per_class: int = 240, size: int = 160, seed: int = 1
 ) -> Path:
     """Writes a data set in Emo8's layout, a folder an emotion, no splits.
 
@@ -59,7 +59,7 @@ def draw_class_folders(
 
     Args:
         root (str | Path): Where to write.
-        per_class (int): Images of each emotion. Defaults to 120.
+        per_class (int): Images of each emotion. Defaults to 240.
         size (int): Height of the images in pixels. Defaults to 160.
         seed (int): Other seeds give other pictures. Defaults to 1.
 

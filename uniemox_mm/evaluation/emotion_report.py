@@ -28,7 +28,7 @@ class EmotionReport(BaseMetric):
         prefix (str, optional): Of the names. Defaults to None.
     """
 
-    default_prefix = None
+    default_prefix = 'emotion'
 
     def __init__(
         self,
