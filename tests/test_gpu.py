@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmpretrain.structures import DataSample
 
 from tests.helpers import EMO_MAE, build, samples
 from tests.models.detectors.test_person_detector import SIZES, noise
+from tests.models.test_encoder_weights import CLASSIFIER
+from uniemox_mm.apis.features import extract_features
 from uniemox_mm.models import PersonDetector
 
 pytestmark = pytest.mark.skipif(
@@ -74,3 +77,37 @@ def test_people_are_found_where_the_cpu_finds_them(yolov3):
         for a, b in zip(on_cpu, on_gpu, strict=True)
     ]
     assert np.mean(same) >= 0.8
+
+
+def test_a_classifier_learns_in_amp_and_predicts_as_on_the_cpu():
+    """The fine-tuning recipe's loss and mixing, and extract_features."""
+    settings = copy.deepcopy(CLASSIFIER)
+    settings['data_preprocessor'] = dict(num_classes=8)
+    settings['train_cfg'] = dict(
+        augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1)]
+    )
+    settings['head']['loss'] = dict(
+        type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'
+    )
+    model = build(settings).cuda()
+    optim = build_optim_wrapper(
+        model,
+        dict(
+            type='AmpOptimWrapper',
+            dtype='bfloat16',
+            loss_scale=dict(enabled=False),
+            optimizer=dict(type='AdamW', lr=1e-3),
+        ),
+    )
+    batch = dict(
+        inputs=torch.rand(8, 3, 32, 32),
+        data_samples=[DataSample().set_gt_label(i) for i in range(8)],
+    )
+    before = model.head.fc.weight.clone()
+    losses = model.train_step(copy.deepcopy(batch), optim)
+    assert torch.isfinite(losses['loss'])
+    assert not torch.equal(model.head.fc.weight, before)
+    features, labels = extract_features(model, [copy.deepcopy(batch)])
+    expected, _ = extract_features(model.cpu(), [copy.deepcopy(batch)])
+    np.testing.assert_allclose(features, expected, atol=2e-2)
+    assert labels.tolist() == list(range(8))

@@ -1,5 +1,6 @@
 """Reads configs with what a command line says about data and weights."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ def read_config(
     name = dataset or os.environ.get('DATASET')
     if dataset is not None:
         os.environ['DATASET'] = dataset
+    logging.disable(logging.INFO)  # MMEngine tells of each file that reads it
     try:
         cfg = Config.fromfile(path)
     except FileNotFoundError as error:
@@ -52,6 +54,8 @@ def read_config(
             f'{path}: there is no dataset {name!r} ({error}); expected one '
             f'of {", ".join(BENCHMARKS)}'
         ) from None
+    finally:
+        logging.disable(logging.NOTSET)
     if dataset is not None and 'DATASET' not in cfg.env_variables:
         raise ValueError(
             f'{path}: is for one dataset, so --dataset {dataset} would have '
