@@ -84,7 +84,10 @@ def test_a_classifier_learns_in_amp_and_predicts_as_on_the_cpu():
     settings = copy.deepcopy(CLASSIFIER)
     settings['data_preprocessor'] = dict(num_classes=8)
     settings['train_cfg'] = dict(
-        augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1)]
+        augments=[
+            dict(type='Mixup', alpha=0.8),
+            dict(type='CutMix', alpha=1.0),
+        ]
     )
     settings['head']['loss'] = dict(
         type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'
