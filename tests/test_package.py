@@ -4,7 +4,13 @@ import importlib
 import re
 
 import pytest
-from mmpretrain.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from mmpretrain.registry import (
+    DATASETS,
+    HOOKS,
+    METRICS,
+    MODELS,
+    TRANSFORMS,
+)
 
 import uniemox_mm
 
@@ -20,12 +26,13 @@ from .helpers import ROOT
             'AttentionFusion GatedAttentionFusion AdditionFusion CLIPTeacher '
             'CLIPSimilarityDistillLoss PersonDetector',
         ),
-        (DATASETS, 'EmoSet'),
+        (DATASETS, 'EmoSet CAERS FI UnbiasedEmo Emotion6 HECO Emo8'),
+        (METRICS, 'EmotionReport'),
         (TRANSFORMS, 'PersonCrop SceneAndPerson LoadEmotionImage'),
         (
             HOOKS,
             'EpochSeedHook TextFeatureHook BadSampleHook FiniteLossHook '
-            'ProgressBarHook',
+            'ProgressBarHook EncoderWeightsHook ResumedValidationHook',
         ),
     ],
 )

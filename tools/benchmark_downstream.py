@@ -115,12 +115,13 @@ def report(comparison: Comparison) -> None:
 
 
 def stop(*_) -> None:
-    """Ends at SIGTERM as at Ctrl-C."""
+    """Ends at SIGTERM as at Ctrl-C, which background jobs would ignore."""
     raise KeyboardInterrupt
 
 
 def main() -> None:
     args = parse_args()
+    signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     try:
         comparison = compare(**vars(args), tools=Path(__file__).parent)

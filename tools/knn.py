@@ -92,12 +92,15 @@ def main() -> None:
         loader = Runner.build_dataloader(copy.deepcopy(cfg.test_dataloader))
         data[split] = extract_features(model, loader, f'features of {split}')
     classes = loader.dataset.metainfo['classes']
-    of_val, of_test = (
-        predict_by_neighbours(
-            *data['train'], data[split][0], args.k, args.temperature
+    try:
+        of_val, of_test = (
+            predict_by_neighbours(
+                *data['train'], data[split][0], args.k, args.temperature
+            )
+            for split in ('val', 'test')
         )
-        for split in ('val', 'test')
-    )
+    except ValueError as error:
+        sys.exit(f'--k: {error}')
     val = {k: evaluate(data['val'][1], of_val[k], classes) for k in args.k}
     test = {k: evaluate(data['test'][1], of_test[k], classes) for k in args.k}
     print('\n| k | val top-1 | test top-1 |\n|---|---|---|')

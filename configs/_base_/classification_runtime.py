@@ -9,4 +9,5 @@ default_hooks = dict(
     checkpoint=dict(interval=5, save_best='accuracy/top1', rule='greater'),
     # load_from gives the backbone; head and fc_norm start fresh.
     encoder_weights=dict(type='EncoderWeightsHook'),
+    resumed_validation=dict(type='ResumedValidationHook'),
 )

@@ -2,7 +2,7 @@
 
 import csv
 import json
-import shutil
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,11 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from tests.apis.downstream_stand_ins import CONFIG, calls, write_stand_ins
+from tests.helpers import ROOT
+from uniemox_mm.apis import downstream
 from uniemox_mm.apis.downstream import compare
-from uniemox_mm.apis.downstream_folders import find_folders, missing_line
+from uniemox_mm.apis.downstream_folders import missing_line
+from uniemox_mm.apis.downstream_processes import run_logged
 
 
 @pytest.fixture
@@ -51,33 +54,6 @@ def table(place):
         }
 
 
-def test_folders_are_found_in_any_case(tmp_path):
-    for name in ('fi', 'UNBIASEDEMOTION', 'Ube', 'emoset', 'emoset-118k'):
-        (tmp_path / name).mkdir()
-    (tmp_path / 'HECO').write_text('')
-    (tmp_path / 'Emo80').mkdir()
-    assert find_folders(tmp_path) == dict(
-        ube=tmp_path / 'UNBIASEDEMOTION',
-        fi=tmp_path / 'fi',
-        emoset=tmp_path / 'emoset-118k',
-    )
-
-
-@pytest.mark.parametrize(
-    ('name', 'text'),
-    [
-        ('fi', 'FI: skipped, none of FI, FlickrInstagram, FI_dataset is in r'),
-        ('emo8', 'Emo8: skipped, there is no Emo8 in r'),
-        (
-            'ube',  # UnBiasedEmo is the first of them in another case
-            'UBE: skipped, none of UnbiasedEmo, UnbiasedEmotion, UBE is in r',
-        ),
-    ],
-)
-def test_what_is_not_there_is_said(name, text):
-    assert missing_line(name, Path('r')) == text
-
-
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -94,9 +70,8 @@ def test_what_is_not_there_is_said(name, text):
     ],
 )
 def test_wrong_arguments(place, changes, message):
-    with pytest.raises((ValueError, FileNotFoundError), match='^') as error:
+    with pytest.raises((ValueError, OSError), match=re.escape(message)):
         start(place, **changes)
-    assert message in str(error.value)
     assert not calls(place / 'tools')
 
 
@@ -156,17 +131,12 @@ def test_what_is_done_is_not_done_again(place, capsys, monkeypatch):
 
 def test_the_table_is_there_after_every_run(place, monkeypatch):
     seen = []
-    real = shutil.copy
 
-    def look(command, log):
-        if (place / 'out/results.md').exists():
-            seen.append(table(place)['', 'top-1'][1:3])
-        return 0 if real is None else run(command, log)
+    def run(command, log):
+        seen.append(table(place)['', 'top-1'][1:3])
+        return run_logged(command, log)
 
-    from uniemox_mm.apis import downstream
-
-    run = downstream.run_logged
-    monkeypatch.setattr(downstream, 'run_logged', look)
+    monkeypatch.setattr(downstream, 'run_logged', run)
     start(place)
     assert seen == [['not yet'] * 2] * 2 + [['50.00', 'not yet']] * 2
 
@@ -224,7 +194,7 @@ def test_neighbours_are_a_column(place):
     assert table(place)['', 'k-NN top-1'][1:3] == ['51.00', '81.00']
 
 
-def test_other_settings_are_refused_before_anything_runs(place, capsys):
+def test_other_settings_are_refused_before_anything_runs(place):
     start(place, datasets=['emotion6'])
     before = calls(place / 'tools')
     (place / 'weights.pth').write_text('others')
@@ -234,12 +204,10 @@ def test_other_settings_are_refused_before_anything_runs(place, capsys):
 
 
 def test_a_config_that_does_not_fit_stops_its_dataset_only(place, capsys):
-    shutil.copy(place / 'any.py', place / 'any_fi.py')
-    text = (place / 'any.py').read_text().replace('{{_base', '{{5;_base')
     (place / 'any_fi.py').write_text(
-        CONFIG.replace('{{_base_.num_classes}}', '5')
+        f"_base_ = '{ROOT}/configs/finetune/vit-l_uniemox_fi.py'\n"
+        'model = dict(head=dict(num_classes=5))\n'
     )
-    assert text
     comparison = start(
         place,
         config=str(place / 'any_{dataset}.py'),

@@ -140,15 +140,22 @@ def test_two_processes_measure_what_one_does(trained, tmp_path):
     assert [row[:3] for row in read[0]] == [row[:3] for row in read[1]]
 
 
-@pytest.mark.parametrize('epoch', [1, 2])
+@pytest.mark.parametrize(
+    'place', ['first-epoch', 'second-epoch', 'last-validation']
+)
 def test_killed_and_resumed_equals_uninterrupted(
-    trained, data, pretrained, tmp_path, epoch
+    trained, data, pretrained, tmp_path, place
 ):
     """With mixup, cutmix and the best epoch."""
     dataset = dict(type='Emo8', data_root=str(data), split='train')
     steps = math.ceil(len(DATASETS.build(dataset)) / 16)
-    count = (epoch - 1) * steps + 3
-    kill = dict(sig='SIGKILL', place='after_train_iter', count=count)
+    kill = {
+        'first-epoch': dict(place='after_train_iter', count=3),
+        'second-epoch': dict(place='after_train_iter', count=steps + 3),
+        # Its checkpoint is there, the best of it is not.
+        'last-validation': dict(place='after_val_iter', count=3),
+    }[place]
+    kill['sig'] = 'SIGKILL'
     start = ['--load-from', pretrained]
     assert train(write(tmp_path, data, kill=kill), *start).returncode == -9
     result = train(write(tmp_path, data), *start, '--resume')
@@ -157,6 +164,8 @@ def test_killed_and_resumed_equals_uninterrupted(
     found = load_weights(tmp_path / 'ft' / 'epoch_3.pth')
     for key, value in load_weights(whole / 'epoch_3.pth').items():
         torch.testing.assert_close(found[key], value, atol=1e-6, rtol=0)
+    again = 'Validating epoch 3 again.' in result.stdout
+    assert again == (place == 'last-validation')
     names = {p.name for p in (tmp_path / 'ft').glob('best*')}
     assert names == {p.name for p in whole.glob('best*')}
 

@@ -115,37 +115,40 @@ class Comparison:
 
     def _prepare(self) -> list[Job]:
         """The runs that can be tried: their settings and data are fine."""
-        ready: list[Job] = []
-        usable: dict[str, bool] = {}
-        notes: dict[str, None] = {}  # each of them once
+        readable = []
         for job in self.jobs:
             try:
                 settings = job.settings
             except Exception as error:
                 self._fail(job, _text(error))
-                continue
-            check_settings(job.folder, settings)
-            if job.metrics() is None:
-                if job.dataset not in usable:
-                    usable[job.dataset] = self._check_data(job)
-                if not usable[job.dataset]:
-                    self.failed.add(job)
-                    continue
-                if not job.neighbours and not self.recipe.auto_scale_lr:
-                    note = learning_rate_note(job.cfg, self.recipe.gpus)
-                    notes[note] = None
-            ready.append(job)
-        for note in filter(None, notes):
-            print(note, flush=True)
-        return ready
+            else:
+                check_settings(job.folder, settings)
+                readable.append(job)
+        todo = [job for job in readable if job.metrics() is None]
+        first: dict[str, Job] = {}
+        for job in todo:
+            first.setdefault(job.dataset, job)
+        for name, job in first.items():
+            try:
+                check_data(job.cfg)
+            except Exception as error:
+                self._fail(job, _text(error))
+                self.failed.update(job for job in todo if job.dataset == name)
+        self._print_notes([job for job in todo if job not in self.failed])
+        return [job for job in readable if job not in self.failed]
 
-    def _check_data(self, job: Job) -> bool:
-        try:
-            check_data(job.cfg)
-        except Exception as error:
-            self._fail(job, _text(error))
-            return False
-        return True
+    def _print_notes(self, jobs: Sequence[Job]) -> None:
+        """Warns of a learning rate that is meant for other batches."""
+        if self.recipe.auto_scale_lr:
+            return
+        gpus = self.recipe.gpus
+        notes = [
+            learning_rate_note(job.cfg, gpus)
+            for job in jobs
+            if not job.neighbours
+        ]
+        for note in dict.fromkeys(filter(None, notes)):
+            print(note, flush=True)
 
     def _run(self, job: Job) -> None:
         metrics = job.metrics()

@@ -7,6 +7,7 @@ from .hooks import (
     EpochSeedHook,
     FiniteLossHook,
     ProgressBarHook,
+    ResumedValidationHook,
     TextFeatureHook,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     'EpochSeedHook',
     'FiniteLossHook',
     'ProgressBarHook',
+    'ResumedValidationHook',
     'TextFeatureHook',
 ]
