@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
-from tests.apis.downstream_stand_ins import calls, write_stand_ins
+from tests.apis.downstream.stand_ins import calls, write_stand_ins
 from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT
 from tests.tools.downstream_config import CONFIG, HOOK

@@ -18,8 +18,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from uniemox_mm.apis.made_splits import DATASETS, MadeSplits, make_splits
-from uniemox_mm.apis.split_files import REPORT
+from uniemox_mm.apis.splits.files import REPORT
+from uniemox_mm.apis.splits.made_splits import (
+    DATASETS,
+    MadeSplits,
+    make_splits,
+)
 
 SHOWN = 5
 

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from uniemox_mm.apis.downstream_table import (
+from uniemox_mm.apis.downstream.table import (
     Results,
     csv_text,
     markdown,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apis.miniature_splits import (
+from tests.apis.splits.miniature_splits import (
     REPORT,
     SHARES,
     SPLITS,
@@ -22,7 +22,7 @@ from tests.datasets.miniatures import (
     names,
     read,
 )
-from uniemox_mm.apis import made_splits, split_steps
+from uniemox_mm.apis.splits import made_splits, steps
 from uniemox_mm.datasets.preparation import image_files
 
 
@@ -167,18 +167,18 @@ def test_a_run_goes_on_where_it_was(own_mini, monkeypatch):
     root = own_mini('Emo8')
     out = root.parent / 'whole'
     make('Emo8', root, out=out, candidates=3)
-    real = split_steps.ChunkedJob.save
+    real = steps.ChunkedJob.save
 
     def dies(job, chunk, result):
         if chunk == 5:
             raise KeyboardInterrupt
         real(job, chunk, result)
 
-    monkeypatch.setattr(split_steps.ChunkedJob, 'save', dies)
+    monkeypatch.setattr(steps.ChunkedJob, 'save', dies)
     with pytest.raises(KeyboardInterrupt):
         make('Emo8', root, candidates=3)
     assert not (root / 'train.json').exists()
-    monkeypatch.setattr(split_steps.ChunkedJob, 'save', real)
+    monkeypatch.setattr(steps.ChunkedJob, 'save', real)
     paths = []
     check = image_files.check_image
     monkeypatch.setattr(

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from uniemox_mm.atomic_files import atomic_file
 
-from .downstream_table import Results
+from .table import Results
 
 
 def draw_learning_curves(path: Path, results: Results) -> None:

@@ -12,8 +12,8 @@ from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.datasets.json_files import read_json
 from uniemox_mm.engine.resuming import find_checkpoint
 
-from .downstream_configs import read_as_tools_do
-from .downstream_settings import RESULT, config_sha256, fingerprint
+from .configs import read_as_tools_do
+from .settings import RESULT, config_sha256, fingerprint
 
 PLACEHOLDER = '{dataset}'
 LOG = 'console.log'

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.apis.downstream_stand_ins import CONFIG
+from tests.apis.downstream.stand_ins import CONFIG
 from tests.helpers import ROOT
-from uniemox_mm.apis.downstream_jobs import Job, Recipe
-from uniemox_mm.apis.downstream_settings import (
+from uniemox_mm.apis.downstream.jobs import Job, Recipe
+from uniemox_mm.apis.downstream.settings import (
     check_settings,
     write_settings,
 )

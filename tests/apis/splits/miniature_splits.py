@@ -2,7 +2,7 @@
 
 import json
 
-from uniemox_mm.apis import made_splits
+from uniemox_mm.apis.splits import made_splits
 
 SPLITS = ('train', 'val', 'test')
 REPORT = 'splits_report.json'

@@ -9,7 +9,7 @@ from uniemox_mm.datasets.preparation.duplicates import (
     count_copies,
 )
 
-from .split_files import sha256_of_split
+from .files import sha256_of_split
 
 _RULE = (
     'test keeps all of its images; of copies in several splits the one in the '

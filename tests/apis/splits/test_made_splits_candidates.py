@@ -3,14 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from tests.apis.miniature_splits import (
+from tests.apis.splits.miniature_splits import (
     REPORT,
     SPLITS,
     make,
 )
 from tests.datasets.miniatures import names, read, write_miniature
 from tests.datasets.preparation.test_split_choice import criterion
-from uniemox_mm.apis import made_splits
+from uniemox_mm.apis.splits import made_splits
 
 
 def histogram(path):

@@ -12,13 +12,13 @@ from uniemox_mm.engine.launch import learning_rate_note
 from uniemox_mm.engine.reading_configs import resolve_checkpoint
 from uniemox_mm.evaluation.paper_results import DATASETS
 
-from .downstream_configs import check_data
-from .downstream_figure import draw_learning_curves
-from .downstream_folders import check_names, find_folders, missing_line
-from .downstream_jobs import Job, Recipe
-from .downstream_processes import last_lines, run_logged
-from .downstream_settings import check_settings, write_settings
-from .downstream_table import Outcome, Results, csv_text, markdown
+from .configs import check_data
+from .figure import draw_learning_curves
+from .folders import check_names, find_folders, missing_line
+from .jobs import Job, Recipe
+from .processes import last_lines, run_logged
+from .settings import check_settings, write_settings
+from .table import Outcome, Results, csv_text, markdown
 
 NOT_THERE, NOT_CHOSEN = 'not there', 'not chosen'
 NOT_YET, FAILED = 'not yet', 'failed'

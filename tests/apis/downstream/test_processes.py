@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from uniemox_mm.apis import downstream_processes
-from uniemox_mm.apis.downstream_processes import last_lines, run_logged
+from uniemox_mm.apis.downstream import processes
+from uniemox_mm.apis.downstream.processes import last_lines, run_logged
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_output_and_status(tmp_path):
 def test_interrupted_commands_end_with_all_they_started(
     tmp_path, interrupt, monkeypatch, deaf
 ):
-    monkeypatch.setattr(downstream_processes, 'GRACE', 0.3)
+    monkeypatch.setattr(processes, 'GRACE', 0.3)
     trap = 'trap "" TERM;' if deaf else ''
     script = f'{trap} sleep 60 & echo $! $$; wait; sleep 60'
     log = tmp_path / 'log'

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from uniemox_mm.apis.split_files import REPORT, publish, sha256_of_split
+from uniemox_mm.apis.splits.files import REPORT, publish, sha256_of_split
 from uniemox_mm.datasets.class_folders import LabelledImage
 
 NAMES = ('train.json', 'val.json', 'test.json', REPORT)

@@ -9,12 +9,11 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from tests.apis.downstream_stand_ins import CONFIG, calls, write_stand_ins
+from tests.apis.downstream.stand_ins import CONFIG, calls, write_stand_ins
 from tests.helpers import ROOT
-from uniemox_mm.apis import downstream
 from uniemox_mm.apis.downstream import compare
-from uniemox_mm.apis.downstream_folders import missing_line
-from uniemox_mm.apis.downstream_processes import run_logged
+from uniemox_mm.apis.downstream.folders import missing_line
+from uniemox_mm.apis.downstream.processes import run_logged
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ def test_the_table_is_there_after_every_run(place, monkeypatch):
         seen.append(table(place)['', 'top-1'][1:3])
         return run_logged(command, log)
 
-    monkeypatch.setattr(downstream, 'run_logged', run)
+    monkeypatch.setattr(module, 'run_logged', run)
     start(place)
     assert seen == [['not yet'] * 2] * 2 + [['50.00', 'not yet']] * 2
 

@@ -3,7 +3,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from uniemox_mm.apis.split_figure import SIZE, draw_splits
+from uniemox_mm.apis.splits.figure import SIZE, draw_splits
 from uniemox_mm.datasets.preparation.split_choice import ColorPlane
 
 CLASSES = ('amusement', 'awe', 'fear')

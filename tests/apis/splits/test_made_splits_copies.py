@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apis.miniature_splits import (
+from tests.apis.splits.miniature_splits import (
     SPLITS,
     load,
     make,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.apis.miniature_splits import (
+from tests.apis.splits.miniature_splits import (
     make,
 )
 from tests.datasets.miniatures import draw, names, read
-from uniemox_mm.apis import made_splits
+from uniemox_mm.apis.splits import made_splits
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from uniemox_mm.datasets.preparation.split_choice import (
 )
 from uniemox_mm.engine.chunked_job import ChunkedJob
 
-from .split_figure import draw_splits
-from .split_files import publish, write_ready
-from .split_report import describe_splits
-from .split_steps import choose_shares, read_files, rows_of
+from .figure import draw_splits
+from .files import publish, write_ready
+from .report import describe_splits
+from .steps import choose_shares, read_files, rows_of
 
 DATASETS: dict[str, type[FolderEmotionDataset]] = {
     dataset.__name__: dataset
