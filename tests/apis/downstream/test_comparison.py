@@ -135,7 +135,9 @@ def test_the_table_is_there_after_every_run(place, monkeypatch):
         seen.append(table(place)['', 'top-1'][1:3])
         return run_logged(command, log)
 
-    monkeypatch.setattr(module, 'run_logged', run)
+    monkeypatch.setattr(
+        'uniemox_mm.apis.downstream.comparison.run_logged', run
+    )
     start(place)
     assert seen == [['not yet'] * 2] * 2 + [['50.00', 'not yet']] * 2
 
