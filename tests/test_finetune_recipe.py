@@ -143,3 +143,14 @@ def test_sizes_are_the_papers(name, millions):
         model = MODELS.build(cfg.model)
     count = sum(p.numel() for p in model.parameters())
     assert round(count / 1e6, 2) == pytest.approx(millions, abs=0.011)
+
+
+def test_scales_of_layers_do_not_decay():
+    """CAE's, which are of one dimension but neither norms nor biases."""
+    cfg = Config.fromfile(ROOT / 'configs/baselines/vit-b_cae.py')
+    _, groups = optimizer_of(cfg)
+    scales = [name for name in groups if 'gamma' in name]
+    assert len(scales) == 2 * 12
+    assert {groups[name]['weight_decay'] for name in scales} == {0.0}
+    qkv = groups['backbone.layers.3.attn.qkv.weight']
+    assert qkv['weight_decay'] == 0.05 and qkv['lr'] == pytest.approx(LR)
