@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import HOOKS, MODELS
+from torch.utils.data import DataLoader
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.features import extract_features
@@ -62,6 +63,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def build_loaders(cfg: Config) -> dict[str, DataLoader]:
+    """Loaders of train, val and test, all without augmentation."""
+    loaders = {}
+    for split in ('train', 'val', 'test'):
+        settings = copy.deepcopy(cfg.test_dataloader)
+        settings.dataset.split = split
+        loaders[split] = Runner.build_dataloader(settings)
+    return loaders
+
+
 def main() -> None:
     args = parse_args()
     try:
@@ -79,28 +90,38 @@ def main() -> None:
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(cfg.model)
+    hook = HOOKS.build(
+        (cfg.get('default_hooks') or {}).get('encoder_weights')
+        or dict(type='EncoderWeightsHook')
+    )
     try:
-        report = load_encoder(model, weights)
+        report = load_encoder(model, weights, hook.fresh, hook.left_out)
     except ValueError as error:
         sys.exit(f'{checkpoint}: {error}')
     print(f'{checkpoint}: {report}')
     model = model.to(torch.device(get_device()))
-    data = {}
-    for split in ('train', 'val', 'test'):
-        # Without augmentation: all three as the test images.
-        cfg.test_dataloader.dataset.split = split
-        loader = Runner.build_dataloader(copy.deepcopy(cfg.test_dataloader))
-        data[split] = extract_features(model, loader, f'features of {split}')
-    classes = loader.dataset.metainfo['classes']
     try:
-        of_val, of_test = (
-            predict_by_neighbours(
-                *data['train'], data[split][0], args.k, args.temperature
-            )
-            for split in ('val', 'test')
+        loaders = build_loaders(cfg)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(str(error))
+    count = len(loaders['train'].dataset)
+    if not 1 <= min(args.k) <= max(args.k) <= count or args.temperature <= 0:
+        sys.exit(
+            f'--k {args.k} --temperature {args.temperature}: expected 1 to '
+            f'{count} neighbours, which is the number of training images, and '
+            'a positive temperature'
         )
-    except ValueError as error:
-        sys.exit(f'--k: {error}')
+    data = {
+        split: extract_features(model, loader, f'features of {split}')
+        for split, loader in loaders.items()
+    }
+    classes = loaders['test'].dataset.metainfo['classes']
+    of_val, of_test = (
+        predict_by_neighbours(
+            *data['train'], data[split][0], args.k, args.temperature
+        )
+        for split in ('val', 'test')
+    )
     val = {k: evaluate(data['val'][1], of_val[k], classes) for k in args.k}
     test = {k: evaluate(data['test'][1], of_test[k], classes) for k in args.k}
     print('\n| k | val top-1 | test top-1 |\n|---|---|---|')

@@ -21,9 +21,13 @@ from mmengine.runner import Runner
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.launch import fit_to_machine
-from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
+from uniemox_mm.engine.reading_configs import (
+    check_training,
+    read_config,
+    resolve_checkpoint,
+)
 from uniemox_mm.models.encoder_weights import load_classifier
-from uniemox_mm.models.weight_files import load_weights
+from uniemox_mm.models.weight_files import read_checkpoint, weights_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -92,6 +96,7 @@ def build_config(args: argparse.Namespace, checkpoint: str) -> Config:
             dataset=name,
             data_root=cfg.test_dataloader.dataset.data_root,
             split=args.split,
+            split_dir=cfg.test_dataloader.dataset.get('split_dir'),
         ),
     )
     # The results are files and a table; MMEngine's account of the machine
@@ -107,7 +112,8 @@ def main() -> None:
     args = parse_args()
     try:
         checkpoint = resolve_checkpoint(args.checkpoint)
-        weights = load_weights(checkpoint)
+        content = read_checkpoint(checkpoint)
+        weights = weights_of(content, checkpoint)
         cfg = build_config(args, checkpoint)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
@@ -119,6 +125,12 @@ def main() -> None:
         load_classifier(model, weights)
     except ValueError as error:
         sys.exit(f'{checkpoint}: {error}')
+    trained = (content.get('meta') or {}).get('dataset_meta') or {}
+    try:
+        dataset = runner.test_loop.dataloader.dataset
+        check_training(trained, dataset.metainfo)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(str(error))
     runner.test()
     if is_main_process():
         print((Path(cfg.work_dir) / 'report.md').read_text())

@@ -218,7 +218,12 @@ def main() -> None:
         print(*filter(None, notes), sep='\n', flush=True)
         remove_unfinished(cfg.work_dir)
     try:
-        Runner.from_cfg(cfg).train()
+        runner = Runner.from_cfg(cfg)
+        try:
+            _ = runner.train_loop, runner.val_loop  # read the lists of images
+        except (FileNotFoundError, ValueError) as error:
+            sys.exit(str(error))
+        runner.train()
     except KeyboardInterrupt:
         if first:
             # Until the work dir has one, the checkpoint that was given.

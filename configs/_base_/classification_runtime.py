@@ -10,4 +10,6 @@ default_hooks = dict(
     # load_from gives the backbone; head and fc_norm start fresh.
     encoder_weights=dict(type='EncoderWeightsHook'),
     resumed_validation=dict(type='ResumedValidationHook'),
+    # Batch normalisation sees other images in every process.
+    sync_buffers=dict(type='SyncBuffersHook'),
 )

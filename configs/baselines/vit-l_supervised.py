@@ -29,6 +29,8 @@ model = dict(
     ),
     train_cfg={{_base_.mixing}},
 )
+# As in the zoo's own config.
+data_preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)
 
 load_from = (
     'https://mmassets.onedl.ai/mmclassification/v0/'

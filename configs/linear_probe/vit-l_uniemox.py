@@ -46,4 +46,6 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
 ]
+# Batch normalisation fails on a last batch of one image: with N % 256 == 1
+# training images take another batch size.
 train_dataloader = dict(batch_size=256, dataset=dict(pipeline=train_pipeline))

@@ -1,14 +1,19 @@
 """Configs with what a command line says."""
 
+import hashlib
 import re
 
 import pytest
 from mmengine.config import Config
 
+from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT
+from uniemox_mm.apis.splits import make_splits
+from uniemox_mm.datasets import FI
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.reading_configs import (
     check_classes,
+    check_training,
     read_config,
     resolve_checkpoint,
     set_data_root,
@@ -158,3 +163,37 @@ def test_a_run_without_validation_is_told():
     )
     pretraining = ROOT / 'configs/uniemox_vit-l_pretrain.py'
     assert validation_note(read_config(pretraining)) == ''
+
+
+@pytest.mark.parametrize(
+    ('trained', 'tested', 'message'),
+    [
+        (dict(classes=['a', 'b']), dict(classes=('b', 'a')), 'on the classes '
+         'a, b, but would be tested on b, a'),
+        (dict(division='FI by seed 42'), dict(division='FI by seed 1'),
+         'it was trained on FI by seed 42 and would be tested on FI by seed 1,'
+         ' with images that it may have seen'),
+    ],
+)  # fmt: skip
+def test_a_test_on_what_was_trained_on_is_refused(trained, tested, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_training(trained, tested)
+    check_training(trained, trained)
+    check_training({}, tested)
+    check_training(dict(division='Emo8 by seed 42'), tested)
+
+
+def test_the_division_is_known_to_the_dataset(tmp_path):
+    write_miniature('FI', tmp_path)
+
+    def division(**settings):
+        dataset = FI(str(tmp_path), serialize_data=False, **settings)
+        return dataset.metainfo['division']
+
+    assert division() == division(split='test') == 'FI by seed 42'
+    assert division(split_seed=3) == 'FI by seed 3'
+    make_splits('FI', tmp_path)
+    files = [tmp_path / f'{s}.json' for s in ('train', 'val', 'test')]
+    digest = hashlib.sha256(b''.join(f.read_bytes() for f in files))
+    assert division() == f'FI by files {digest.hexdigest()}'
+    assert division(split='val') == division()

@@ -95,10 +95,14 @@ def scan_class_folders(
     if layout.parts != ('',):
         _refuse_other_parts(base, layout)
     images: list[LabelledImage] = []
+    seen: dict[Path, str] = {}
     for part in layout.parts:
         folder = find_folder(base, part)
         if folder is None:
             raise LayoutError(f'there is no folder {part}')
+        other = seen.setdefault(folder.resolve(), part)
+        if other != part:
+            raise LayoutError(f'{part} and {other} are the same folder')
         images += _scan_part(root, folder, part, layout)
     return images
 

@@ -1,6 +1,7 @@
 """Datasets whose downloads have one folder a class and no official splits."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -114,8 +115,12 @@ class FolderEmotionDataset(BaseEmotionDataset):
         files = {name: folder / f'{name}.json' for name in SPLITS}
         if self.split_dir or any(f.is_file() for f in files.values()):
             rows = self._read_files(folder)
+            division = f'files {_sha256(files.values())}'
         else:
             rows = self._divide()
+            division = f'seed {self.split_seed}'
+        # Goes into checkpoints, for tools/test.py.
+        self._metainfo['division'] = f'{type(self).__name__} by {division}'
         if not rows:
             raise ValueError(
                 f'{self.data_root}: there are no images for '
@@ -168,3 +173,10 @@ class FolderEmotionDataset(BaseEmotionDataset):
                 )
             rows += self._read_openmmlab(path, content)
         return rows
+
+
+def _sha256(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes() if file.is_file() else b'')
+    return digest.hexdigest()

@@ -159,9 +159,14 @@ def _read_people(path: Path) -> dict[str, list[tuple[list[float], int]]]:
             f'{_LABELS} has the columns {names}; there is no '
             f'{", ".join(sorted(missing))}'
         )
-    for row in table:
-        name, person = _read_person(table.line_num, row)
-        people.setdefault(name, []).append(person)
+    try:
+        for row in table:
+            name, person = _read_person(table.line_num, row)
+            people.setdefault(name, []).append(person)
+    except csv.Error as error:
+        raise LayoutError(
+            f'{_LABELS} is no table after line {table.line_num}: {error}'
+        ) from None
     if not people:
         raise LayoutError(f'{_LABELS} lists no people')
     return people

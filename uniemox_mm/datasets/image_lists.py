@@ -90,17 +90,26 @@ def search_images(folder: Path, base: Path) -> list[str]:
     Hidden files are left out, links are followed.
 
     Raises:
-        ValueError: The folder is not below ``base``.
+        ValueError: The folder is not below ``base``, or a folder in it
+            cannot be read.
     """
     below = folder.is_relative_to(base)  # also a link to somewhere else
     if not below and not folder.resolve().is_relative_to(base.resolve()):
         raise ValueError(f'{folder}: is not below {base}')
     found: list[str] = []
     seen: set[Path] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
+    start = folder.resolve()
+    walk = os.walk(folder, followlinks=True, onerror=_not_readable)
+    for place, folders, files in walk:
         real = Path(place).resolve()
-        # Links may lead in a circle.
-        folders[:] = [f for f in folders if f[0] != '.' and real not in seen]
+        # Links may lead in a circle, or up and out of this folder.
+        folders[:] = [
+            f
+            for f in folders
+            if f[0] != '.'
+            and real not in seen
+            and not start.is_relative_to((Path(place) / f).resolve())
+        ]
         if real in seen:
             continue
         seen.add(real)
@@ -110,6 +119,10 @@ def search_images(folder: Path, base: Path) -> list[str]:
             if file[0] != '.' and _is_image(Path(file))
         ]
     return sorted(found)
+
+
+def _not_readable(error: OSError) -> None:
+    raise ValueError(f'{error.filename}: {error.strerror}') from error
 
 
 def _name_in(row: object) -> object:

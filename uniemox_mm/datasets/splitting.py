@@ -26,7 +26,8 @@ def split_images(
     Returns:
         dict[str, list[LabelledImage]]: The images of 'train', 'val' and
         'test', in the given order. In each stratum the size of a split is
-        its exact share, rounded up or down.
+        its exact share, rounded up or down; over a class of many small
+        strata the rounding adds up.
 
     Raises:
         ValueError: The shares of a part do not add up to 1.

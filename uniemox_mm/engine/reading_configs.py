@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmpretrain.registry import DATASETS
@@ -102,6 +103,38 @@ def check_classes(cfg: Config) -> None:
                     f'{setting} is {value}, but {dataset.type} in {loader} '
                     f'has {count} classes'
                 )
+
+
+def check_training(
+    trained: Mapping[str, Any], tested: Mapping[str, Any]
+) -> None:
+    """Refuses to test a classifier on other classes or another division.
+
+    Args:
+        trained (Mapping[str, Any]): ``metainfo`` of the dataset that it was
+            trained on, as its checkpoint has it.
+        tested (Mapping[str, Any]): That of the dataset to test on.
+
+    Raises:
+        ValueError: The classes are others or in another order, or the same
+            dataset is divided otherwise, so that it may have been trained on
+            images that it would be tested on.
+    """
+    then, now = trained.get('classes'), tested.get('classes')
+    if then and now and len(then) == len(now) and list(then) != list(now):
+        raise ValueError(
+            f'it was trained on the classes {", ".join(then)}, but would be '
+            f'tested on {", ".join(now)}'
+        )
+    divisions = [str(info.get('division', '')) for info in (trained, tested)]
+    datasets = [division.partition(' ')[0] for division in divisions]
+    if datasets[0] == datasets[1] and divisions[0] != divisions[1]:
+        raise ValueError(
+            f'it was trained on {divisions[0]} and would be tested on '
+            f'{divisions[1]}, with images that it may have seen; expected '
+            'the same split_dir (or its files) and split_seed as in training, '
+            'such as --cfg-options test_dataloader.dataset.split_dir=...'
+        )
 
 
 def _datasets(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:

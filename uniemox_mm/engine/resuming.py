@@ -37,13 +37,16 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def find_best_checkpoint(work_dir: str | Path) -> Path | None:
-    """The checkpoint that was best on val, or else the newest, or None."""
+    """The checkpoint that was best on val, or else the newest, or None.
+
+    Goes by time: an earlier run may have left a best one of a later epoch.
+    """
     found = [
-        (int(match[1]), path)
+        (path.stat().st_mtime_ns, int(match[1]), path)
         for path in Path(work_dir).glob('best_*.pth')
         if (match := _BEST.fullmatch(path.name))
     ]
-    return max(found)[1] if found else find_checkpoint(work_dir)
+    return max(found)[2] if found else find_checkpoint(work_dir)
 
 
 def resume_command(

@@ -83,6 +83,8 @@ def write_predictions(
         for name, label, row in zip(names, labels, scores, strict=True):
             predicted = classes[int(row.argmax())]
             numbers = [f'{value:.6f}' for value in row]
+            # A file's name need not be text.
+            name = name.encode(errors='backslashreplace').decode()
             table.writerow([name, classes[int(label)], predicted, *numbers])
 
 
