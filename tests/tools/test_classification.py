@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS
 
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import EMO_MAE, ROOT, build, tiny_config, tiny_finetune
+from tests.helpers import EMO_MAE, build, tiny_config, tiny_finetune
 from tests.tools.test_train import execute
 from uniemox_mm.evaluation import evaluate
 from uniemox_mm.models.weight_files import load_weights
@@ -140,9 +140,7 @@ def test_two_processes_measure_what_one_does(trained, tmp_path):
     assert [row[:3] for row in read[0]] == [row[:3] for row in read[1]]
 
 
-@pytest.mark.parametrize(
-    'place', ['first-epoch', 'second-epoch', 'last-validation']
-)
+@pytest.mark.parametrize('place', ['second-epoch', 'last-validation'])
 def test_killed_and_resumed_equals_uninterrupted(
     trained, data, pretrained, tmp_path, place
 ):
@@ -150,7 +148,6 @@ def test_killed_and_resumed_equals_uninterrupted(
     dataset = dict(type='Emo8', data_root=str(data), split='train')
     steps = math.ceil(len(DATASETS.build(dataset)) / 16)
     kill = {
-        'first-epoch': dict(place='after_train_iter', count=3),
         'second-epoch': dict(place='after_train_iter', count=steps + 3),
         # Its checkpoint is there, the best of it is not.
         'last-validation': dict(place='after_val_iter', count=3),
@@ -239,12 +236,8 @@ def test_no_validation_is_told_before_training(data, tmp_path, pretrained):
         cfg[f'{name}_dataloader'].dataset.split_dir = str(splits)
     cfg.dump(config)
     result = train(config)
-    assert (
-        messages(result).startswith(
-            f'FileNotFoundError: class `Emo8` in uniemox_mm/datasets/emo8.py: '
-            f'{splits}/val.json: no such split file'
-        )
-        or f'{splits}/val.json: no such split file' in result.stderr
+    assert messages(result).startswith(
+        f'{splits}/val.json: no such split file'
     )
     assert 'Epoch(train)' not in result.stdout
     cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
@@ -270,22 +263,7 @@ def test_clear_errors(trained, data, pretrained, tmp_path, drawn):
     assert text == (
         f'{tmp_path}: holds no checkpoint (best_*.pth or epoch_*.pth)'
     )
-    text = messages(train(config, '--load-from', tmp_path / 'x.pth'))
-    assert text == f'{tmp_path}/x.pth: no such checkpoint'
-    text = messages(train(config, '--dataset', 'fi'))
-    assert text.endswith('so --dataset fi would have no effect')
     pretraining = tmp_path / 'pretraining.py'
     tiny_config(drawn, tmp_path).dump(pretraining)
     text = messages(run_test(pretraining, work_dir))
     assert text.startswith(f'{pretraining}: has no test_dataloader; expected')
-
-
-def test_dataset_is_chosen_on_the_command_line(tmp_path):
-    """And the run goes to a folder of its own."""
-    result = train(
-        ROOT / 'configs/baselines/vit-l_mae.py',
-        '--dataset', 'emotion6', '--data-root', tmp_path, '--load-from',
-        tmp_path / 'none.pth',
-    )  # fmt: skip
-    assert messages(result) == f'{tmp_path}/none.pth: no such checkpoint'
-    assert not (ROOT / 'work_dirs/vit-l_mae_emotion6').exists()
