@@ -6,6 +6,19 @@ here = Path(__file__).parent
 version: dict[str, str] = {}
 exec((here / 'uniemox_mm' / 'version.py').read_text(), version)
 
+export = [
+    'onnx>=1.17',
+    'onnxscript>=0.5',
+    'onnxruntime>=1.20',
+]
+# What the page is tested with: its options change from version to version.
+page = ['gradio>=6.31,<7']
+pictures = [
+    'grad-cam>=1.5,<2',
+    'umap-learn>=0.5.7',
+]
+logging = ['tensorboard>=2.18']
+
 setup(
     name='uniemox_mm',
     version=version['__version__'],
@@ -20,6 +33,8 @@ setup(
         'torch>=2.5',
         'torchvision>=0.20',
         'open_clip_torch>=3.0,<4',
+        'timm>=1.0',
+        'safetensors>=0.4',
         'numpy>=1.24',
         'pillow>=10.0',
         'matplotlib>=3.7',
@@ -45,11 +60,26 @@ setup(
             'mmdet>=3.3,<4.0',
             'scipy>=1.10,<1.14',
         ],
+        # Classifiers to ONNX; onnxruntime is for running them.
+        'export': export,
+        # MMEngine imports parts that 0.19 no longer has.
+        'deepspeed': ['deepspeed>=0.18,<0.19'],
+        # tools/demo/app.py
+        'page': page,
+        # tools/visualization: cam.py, and embed.py with UMAP.
+        'pictures': pictures,
+        # MMEngine's TensorboardVisBackend and WandbVisBackend.
+        'logging': [*logging, 'wandb>=0.19'],
         'dev': [
+            *export,
+            *logging,
+            *page,
+            *pictures,
             'mypy>=1.11',
             'pytest>=8.0',
             'pytest-xdist>=3.5',
             'ruff>=0.6',
+            'selenium>=4.20',  # the page in a browser
             'xdoctest>=1.1',
         ],
     },

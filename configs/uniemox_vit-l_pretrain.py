@@ -39,4 +39,12 @@ train_dataloader = dict(
 load_from = None
 # ----------------------------------------------------------------------------
 
-default_hooks = dict(text_features=dict(type='TextFeatureHook'))
+default_hooks = dict(
+    text_features=dict(type='TextFeatureHook'),
+    # compile=True: faster, after a slow first step. checkpoint=True: a third
+    # more computation, far less memory.
+    layers=dict(type='TransformerLayersHook', compile=False, checkpoint=False),
+    # image_features=dict(type='ImageFeatureHook') caches the teacher's image
+    # features. A step is then a third cheaper, but the teacher does not see
+    # the crop, so it is not the paper's training.
+)

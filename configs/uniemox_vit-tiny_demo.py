@@ -99,7 +99,10 @@ train_pipeline = [
             dict(type='RandomFlip', prob=0.5),
         ],
     ),
-    dict(type='PackInputs', algorithm_keys=('caption', 'text_feature')),
+    dict(
+        type='PackInputs',
+        algorithm_keys=('caption', 'text_feature', 'image_feature'),
+    ),
 ]
 train_dataloader = dict(
     batch_size=batch_size,

@@ -10,7 +10,6 @@ Examples:
 """
 
 import argparse
-import inspect
 import math
 import os
 import signal
@@ -19,14 +18,14 @@ import time
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner, checkpoint
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.launch import (
     fit_to_machine,
-    learning_rate_note,
-    use_amp,
+    place_of_process,
+    scale_learning_rate,
+    switch_amp,
 )
 from uniemox_mm.engine.reading_configs import (
     read_config,
@@ -37,22 +36,13 @@ from uniemox_mm.engine.resuming import (
     find_checkpoint,
     remove_unfinished,
     resume_command,
+    set_resume,
 )
-from uniemox_mm.models.weight_files import plain_globals
+from uniemox_mm.engine.runners import build_runner, settings_read
+from uniemox_mm.engine.safe_checkpoints import distrust_checkpoints
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 GRACE = 3.0  # seconds
-# What the runner reads from the config beside its own arguments.
-OTHER_SETTINGS = {
-    'activation_checkpointing',
-    'auto_scale_lr',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'sync_bn',
-}
 
 
 def parse_args() -> argparse.Namespace:
@@ -114,11 +104,10 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def check_options(options: dict) -> None:
+def check_options(cfg: Config, options: dict) -> None:
     """Refuses overrides that would have no effect."""
-    read = set(inspect.signature(Runner.__init__).parameters) | OTHER_SETTINGS
     for key in options:
-        if key.split('.')[0] not in read:
+        if key.split('.')[0] not in settings_read(cfg):
             sys.exit(
                 f'--cfg-options {key}: training reads no such setting, so it '
                 'would have no effect. Variables of a config are settled when '
@@ -128,17 +117,17 @@ def check_options(options: dict) -> None:
 
 
 def build_config(args: argparse.Namespace) -> Config:
-    check_options(args.cfg_options)
     cfg = read_config(
         args.config, args.cfg_options, args.dataset, args.data_root
     )
+    check_options(cfg, args.cfg_options)
     if args.load_from is not None:
         cfg.load_from = resolve_checkpoint(args.load_from)
     cfg.launcher = args.launcher
     name = Path(args.config).stem
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{name}'
     if args.amp is not None:
-        use_amp(cfg.optim_wrapper, args.amp)
+        switch_amp(cfg, args.amp)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
             sys.exit(
@@ -147,24 +136,6 @@ def build_config(args: argparse.Namespace) -> Config:
             )
         cfg.auto_scale_lr.enable = True
     return cfg
-
-
-def set_resume(cfg: Config, resume: str | None) -> str:
-    """Points the config at the checkpoint to go on from."""
-    if resume is None:
-        return ''
-    if resume != 'auto':
-        path = Path(resume)
-        if not path.is_file():
-            sys.exit(f'--resume {path}: no such checkpoint')
-    else:
-        found = find_checkpoint(cfg.work_dir)
-        if found is None:
-            return f'Nothing to resume in {cfg.work_dir}: starting anew.'
-        path = found
-    # Start weights in load_from would be taken for the checkpoint.
-    cfg.load_from, cfg.resume = str(path), True
-    return f'Resuming from {path}.'
 
 
 def config_environment(cfg: Config, dataset: str | None) -> dict[str, str]:
@@ -195,30 +166,26 @@ def stop_on_signals() -> None:
 
 def main() -> None:
     args = parse_args()
-    if hasattr(checkpoint, 'get_torch_safe_globals'):
-        # This MMEngine retries a file that is not plain weights with full
-        # unpickling, which runs whatever code is in it.
-        os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-        checkpoint.get_torch_safe_globals = plain_globals
+    distrust_checkpoints()
     stop_on_signals()
+    rank, processes = place_of_process(args.launcher)
     try:
         cfg = build_config(args)
+        notes = [
+            set_resume(cfg, args.resume),
+            *fit_to_machine(cfg, args.launcher),
+            scale_learning_rate(cfg, processes),
+            validation_note(cfg),
+        ]
     except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
-    notes = [set_resume(cfg, args.resume), *fit_to_machine(cfg, args.launcher)]
     # Not is_main_process: on GPUs there is no process group yet.
-    rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
-    first = args.launcher == 'none' or rank == '0'
-    world = int(
-        os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))
-    )
-    processes = world if cfg.launcher != 'none' else 1
-    notes += [learning_rate_note(cfg, processes), validation_note(cfg)]
+    first = rank == 0
     if first:
         print(*filter(None, notes), sep='\n', flush=True)
         remove_unfinished(cfg.work_dir)
     try:
-        runner = Runner.from_cfg(cfg)
+        runner = build_runner(cfg)
         try:
             _ = runner.train_loop, runner.val_loop  # read the lists of images
         except (FileNotFoundError, ValueError) as error:

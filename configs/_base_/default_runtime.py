@@ -4,6 +4,7 @@ default_scope = 'mmpretrain'
 custom_imports = dict(imports=['uniemox_mm'], allow_failed_imports=False)
 
 default_hooks = dict(
+    runtime_info=dict(type='BatchedRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
@@ -16,6 +17,7 @@ default_hooks = dict(
         backend_args=dict(backend='atomic'),
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    resumed_schedule=dict(type='ResumedScheduleHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     bad_samples=dict(type='BadSampleHook'),
     finite_loss=dict(type='FiniteLossHook', interval=50),

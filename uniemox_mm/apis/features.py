@@ -1,8 +1,11 @@
 """Features of whole splits by a frozen encoder."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from mmengine.model import BaseModel
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -30,8 +33,20 @@ def extract_features(
     for batch in tqdm(loader, desc=progress, disable=not progress):
         data = model.data_preprocessor(batch, training=False)
         outputs = model.extract_feat(data['inputs'], stage='backbone')
-        last = outputs[-1] if isinstance(outputs, tuple | list) else outputs
-        last = last.flatten(2).mean(2) if last.ndim == 4 else last
-        features.append(last.float().cpu().numpy())
+        features.append(pooled(outputs).cpu().numpy())
         labels += [int(sample.gt_label) for sample in data['data_samples']]
     return np.concatenate(features), np.array(labels)
+
+
+def pooled(outputs: Tensor | Sequence[Tensor]) -> Tensor:
+    """A vector an image from what a backbone gives.
+
+    Args:
+        outputs (Tensor | Sequence[Tensor]): Stages, of which the last counts:
+            vectors (N, C) or maps (N, C, H, W).
+
+    Returns:
+        Tensor: (N, C) float32, averaged over maps.
+    """
+    last = outputs if isinstance(outputs, Tensor) else outputs[-1]
+    return (last.flatten(2).mean(2) if last.ndim == 4 else last).float()

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from torch import nn
@@ -37,6 +38,23 @@ def load_pretrained(
         if found is None:
             raise FileNotFoundError(f'{path}: holds no epoch_*.pth')
         path = found
+    model = build_model(config)
+    try:
+        model.load_state_dict(load_weights(path), strict=True)
+    except RuntimeError as error:
+        raise ValueError(f'{path}: {error}') from None
+    return model.eval()
+
+
+def build_model(config: Config) -> BaseModel:
+    """Builds the model of a config, of which a checkpoint is to fill all.
+
+    Args:
+        config (Config): The config; it is not changed.
+
+    Returns:
+        BaseModel: The model with fresh weights. A teacher has random ones.
+    """
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     settings = copy.deepcopy(config.model)
     if config.get('data_preprocessor'):  # as MMEngine's runner does
@@ -44,6 +62,4 @@ def load_pretrained(
     if settings.get('target_generator'):
         # The teacher is in no checkpoint, and a trained student needs none.
         settings['target_generator']['pretrained'] = None
-    model = MODELS.build(settings)
-    model.load_state_dict(load_weights(path), strict=True)
-    return model.eval()
+    return MODELS.build(settings)

@@ -10,6 +10,7 @@ from .errors import BadSampleError
 from .fi import FI
 from .folder_emotion import FolderEmotionDataset
 from .heco import HECO
+from .image_features import ImageFeatures
 from .text_features import TextFeatures, write_text_features
 from .transforms import LoadEmotionImage, PersonCrop, SceneAndPerson
 from .unbiased_emo import UnbiasedEmo
@@ -24,6 +25,7 @@ __all__ = [
     'EmoSet',
     'Emotion6',
     'FolderEmotionDataset',
+    'ImageFeatures',
     'LoadEmotionImage',
     'PersonCrop',
     'SceneAndPerson',

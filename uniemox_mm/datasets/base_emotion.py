@@ -9,10 +9,11 @@ from mmengine.logging import MMLogger
 from mmpretrain.datasets import BaseDataset
 
 from .errors import BadSampleError
+from .feature_cache import StaleFeaturesError
 from .json_files import read_json
+from .long_lists import collection_paused
 from .persons import read_person_file
 from .sample_randomness import seeded
-from .text_features import StaleFeaturesError
 
 
 class BaseEmotionDataset(BaseDataset):
@@ -90,7 +91,8 @@ class BaseEmotionDataset(BaseDataset):
                 f'{root}: no such folder; expected the root of '
                 f'{type(self).__name__}:\n{self.layout()}'
             )
-        super().full_init()
+        with collection_paused():
+            super().full_init()
 
     def layout(self) -> str:
         """The folder tree that ``data_root`` must hold."""
@@ -199,42 +201,6 @@ class BaseEmotionDataset(BaseDataset):
                 f'{missing[0]}. Expected one entry an image, with an empty '
                 'list where nobody is in it, and paths relative to the root'
             )
-
-    def _read_openmmlab(self, path: Path, content: dict) -> list[dict]:
-        """Rows of an annotation file in OpenMMLab 2.0 format."""
-        entries = content.get('data_list')
-        metainfo = content.get('metainfo') or {}
-        if not isinstance(entries, list) or not isinstance(metainfo, dict):
-            raise ValueError(
-                f'{path}: expected {{"metainfo": {{...}}, "data_list": '
-                f'[...]}}, but found the keys {sorted(content)}'
-            )
-        classes = metainfo.get('classes')
-        own = self.METAINFO['classes']
-        listed = tuple(classes) if isinstance(classes, list) else classes
-        if listed is not None and listed != tuple(own):
-            raise ValueError(
-                f'{path}: its classes are {listed}, expected {tuple(own)}'
-            )
-        rows = []
-        for number, entry in enumerate(entries):
-            if (
-                not isinstance(entry, dict)
-                or not isinstance(entry.get('img_path'), str)
-                or 'gt_label' not in entry
-            ):
-                raise ValueError(
-                    f'{path}: entry {number} is {entry!r}; expected an object '
-                    'with at least img_path (a string) and gt_label'
-                )
-            if entry['gt_label'] not in range(len(own)):
-                raise ValueError(
-                    f'{path}: entry {number} has the label '
-                    f'{entry["gt_label"]!r}; expected 0 to {len(own) - 1}'
-                )
-            image = str(Path(self.data_root) / entry['img_path'])
-            rows.append({**entry, 'img_path': image})
-        return rows
 
     @staticmethod
     def read_sample_json(path: str | Path) -> dict:

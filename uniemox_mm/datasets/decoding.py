@@ -1,9 +1,31 @@
 """Pixels from image files, in one way everywhere."""
 
 import io
+from typing import NamedTuple
 
+import mmcv
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+_SCALES = (1, 2, 4, 8)  # what decoders of JPEG can divide the size by
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+class DecodedImage(NamedTuple):
+    """An image, maybe decoded smaller than it is.
+
+    Attributes:
+        pixels (np.ndarray): (h, w, 3) uint8, BGR, upright by EXIF; h and w
+            are those of ``ori_shape`` divided by ``scale``, rounded up.
+        ori_shape (tuple[int, int]): Height and width of the file's image in
+            pixels, upright by EXIF.
+        scale (int): 1, 2, 4 or 8.
+    """
+
+    pixels: np.ndarray
+    ori_shape: tuple[int, int]
+    scale: int
 
 
 def to_eight_bit(image: Image.Image) -> Image.Image:
@@ -34,8 +56,33 @@ def to_bgr(image: Image.Image) -> np.ndarray:
     Returns:
         np.ndarray: (H, W, 3) uint8, BGR, upright by EXIF.
     """
-    rgb = to_eight_bit(ImageOps.exif_transpose(image)).convert('RGB')
-    return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
+    image.load()  # some formats have their EXIF after the pixels
+    # Pillow would copy the whole image where there is nothing to do.
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    image = to_eight_bit(image)
+    if image.mode != 'RGB':
+        image = image.convert('RGB')
+    return mmcv.rgb2bgr(np.asarray(image))
+
+
+def decoding_scale(width: int, height: int, short_side: int | None) -> int:
+    """How much smaller a JPEG may be decoded.
+
+    Args:
+        width (int): Of the file's image, in pixels.
+        height (int): The same.
+        short_side (int, optional): What the shorter side must keep at
+            least, in pixels. None keeps all.
+
+    Returns:
+        int: The largest of 1, 2, 4 and 8 that leaves that much, 1 where the
+        image is smaller anyway.
+    """
+    side = min(width, height)
+    least = side if short_side is None else short_side
+    kept = [s for s in _SCALES if s <= side and -(-side // s) >= least]
+    return max(kept, default=1)
 
 
 def decode(content: bytes) -> np.ndarray:
@@ -45,9 +92,37 @@ def decode(content: bytes) -> np.ndarray:
         UnidentifiedImageError: It is no image.
         Exception: It is a broken one; decoders raise what they like.
     """
+    return decode_scaled(content, None).pixels
+
+
+def decode_scaled(content: bytes, short_side: int | None) -> DecodedImage:
+    """Decodes an image file, JPEGs at a fraction of their size if allowed.
+
+    Args:
+        content (bytes): The file.
+        short_side (int, optional): JPEGs are decoded at the smallest of 1,
+            1 / 2, 1 / 4 and 1 / 8 of their size whose shorter side still has
+            that many pixels; other formats are never. None decodes all.
+
+    Returns:
+        DecodedImage: The image.
+
+    Raises:
+        UnidentifiedImageError: It is no image.
+        Exception: It is a broken one; decoders raise what they like.
+    """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return to_bgr(image)
+            width, height = image.size
+            scale = decoding_scale(width, height, short_side)
+            if scale > 1:
+                image.draft(None, (width // scale, height // scale))
+                if image.size == (width, height):  # no JPEG
+                    scale = 1
+            pixels = to_bgr(image)
+            if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+                width, height = height, width
+            return DecodedImage(pixels, (height, width), scale)
     except UnidentifiedImageError:
         # Pillow's own message has the address of the buffer in it.
         raise UnidentifiedImageError('not an image') from None

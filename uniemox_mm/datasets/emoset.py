@@ -12,7 +12,9 @@ from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
 from .class_folders import listing
 from .emoset_rows import check_info, parse_row
 from .errors import BadSampleError
+from .image_features import ImageFeatures, image_key
 from .json_files import read_json
+from .long_lists import openmmlab_rows
 from .text_features import TextFeatures
 
 
@@ -83,6 +85,7 @@ class EmoSet(BaseEmotionDataset):
         self.num_classes = num_classes
         self.caption = caption
         self.text_features: TextFeatures | None = None
+        self.image_features: ImageFeatures | None = None
         if num_classes == 2:
             kwargs.setdefault('metainfo', dict(classes=EMOSET_POLARITIES))
         super().__init__(data_root=data_root, **kwargs)
@@ -136,15 +139,33 @@ class EmoSet(BaseEmotionDataset):
         self._checked = torch.zeros(len(self), dtype=torch.bool)
         self._checked.share_memory_()
 
+    def attach_image_features(self, features: ImageFeatures) -> None:
+        """Gives every sample its row of ``features`` as ``image_feature``.
+
+        Args:
+            features (ImageFeatures): One row a sample, in the order of this
+                dataset; each row is checked against the image's path when it
+                is read.
+        """
+        self.image_features = features
+
+    def image_key(self, idx: int) -> str:
+        """What the image of a sample is called in a cache of features."""
+        path = self.get_data_info(idx)['img_path']
+        return image_key(path, self.data_root)
+
     def complete(self, info: dict) -> dict:
-        """Adds the caption, and its feature where features are attached.
+        """Adds the caption, and the features that are attached.
 
         With features the caption is written once a run, to check its row:
         annotation files are not opened again in every epoch.
         """
+        index = info['sample_idx']
+        if self.image_features is not None:
+            key = image_key(info['img_path'], self.data_root)
+            info['image_feature'] = self.image_features.row(index, key)
         if self.caption is None:
             return info
-        index = info['sample_idx']
         checked = self.text_features is not None and self._checked[index]
         if 'caption' not in info and not checked:
             info['caption'] = self._write_caption(info)
@@ -202,13 +223,16 @@ class EmoSet(BaseEmotionDataset):
         if content == []:
             raise ValueError(f'{path}: expected rows, but it is empty')
         if isinstance(content, dict):
-            rows = self._read_openmmlab(path, content)
+            own = self.METAINFO['classes']
+            rows = openmmlab_rows(path, content, self.data_root, own)
             made_with = (content.get('metainfo') or {}).get('caption')
             asked_for = {'emotion': True, **(self.caption or {})}
             for row in rows:
                 row['emotion'] = EMOSET_CATEGORIES[row['gt_label']]
                 if made_with not in (None, asked_for) and 'attributes' in row:
                     row.pop('caption', None)  # written from them, otherwise
+                elif self.caption is not None and 'caption' in row:
+                    row.pop('attributes', None)  # nothing reads them then
             return rows
         if not isinstance(content, list):
             raise ValueError(

@@ -16,6 +16,7 @@ from .class_folders import (
     scan_class_folders,
 )
 from .json_files import read_json
+from .long_lists import openmmlab_rows
 from .splitting import SPLITS, Shares, split_images
 
 
@@ -171,7 +172,8 @@ class FolderEmotionDataset(BaseEmotionDataset):
                     'make_splits.py writes it, but found '
                     f'{type(content).__name__}'
                 )
-            rows += self._read_openmmlab(path, content)
+            own = self.METAINFO['classes']
+            rows += openmmlab_rows(path, content, self.data_root, own)
         return rows
 
 

@@ -3,21 +3,34 @@
 from .atomic_backend import AtomicLocalBackend
 from .hooks import (
     BadSampleHook,
+    BatchedRuntimeInfoHook,
     EncoderWeightsHook,
     EpochSeedHook,
     FiniteLossHook,
+    ImageFeatureHook,
     ProgressBarHook,
+    ReconstructionHook,
+    ResumedScheduleHook,
     ResumedValidationHook,
     TextFeatureHook,
+    TransformerLayersHook,
 )
+from .strategies import EmoFSDPStrategy, wrap_transformer_layers
 
 __all__ = [
     'AtomicLocalBackend',
     'BadSampleHook',
+    'BatchedRuntimeInfoHook',
+    'EmoFSDPStrategy',
     'EncoderWeightsHook',
     'EpochSeedHook',
     'FiniteLossHook',
+    'ImageFeatureHook',
     'ProgressBarHook',
+    'ReconstructionHook',
+    'ResumedScheduleHook',
     'ResumedValidationHook',
     'TextFeatureHook',
+    'TransformerLayersHook',
+    'wrap_transformer_layers',
 ]

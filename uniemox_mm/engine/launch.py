@@ -5,6 +5,33 @@ import os
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
+from mmengine.runner import FlexibleRunner
+
+from .runners import check_strategy, fit_strategy_to_cpu, runner_class
+
+# What launchers tell their processes, torchrun, Slurm and Open MPI.
+_RANK = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+_WORLD_SIZE = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
+
+
+def place_of_process(launcher: str) -> tuple[int, int]:
+    """Rank and number of the processes, before there is a process group.
+
+    Args:
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Returns:
+        tuple[int, int]: Rank of this process, from 0, and their number.
+    """
+    if launcher == 'none':
+        return 0, 1
+    rank, world_size = (
+        next(
+            (os.environ[name] for name in names if name in os.environ), default
+        )
+        for names, default in ((_RANK, '0'), (_WORLD_SIZE, '1'))
+    )
+    return int(rank), int(world_size)
 
 
 def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
@@ -27,6 +54,19 @@ def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
         optim_wrapper.pop(key, None)
 
 
+def switch_amp(cfg: Config, amp: bool) -> None:
+    """Switches mixed precision of a config, in place, as :func:`use_amp`.
+
+    With DeepSpeed its own autocast, which is what its engine runs under.
+    """
+    if cfg.optim_wrapper.get('type') != 'DeepSpeedOptimWrapper':
+        use_amp(cfg.optim_wrapper, amp)
+    elif amp:
+        cfg.strategy.setdefault('autocast', 'bfloat16')
+    else:
+        cfg.strategy.pop('autocast', None)
+
+
 def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
     """Adapts a config that was written for GPUs to a machine without.
 
@@ -41,8 +81,10 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
         list[str]: What was changed, a line each, for the user.
 
     Raises:
-        ValueError: The launcher works with accelerators only.
+        ValueError: The launcher works with accelerators only, or
+            :func:`check_strategy` refuses the config.
     """
+    check_strategy(cfg, launcher)
     notes = limit_workers(cfg)
     if get_device() != 'cpu':
         return notes
@@ -51,13 +93,18 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
             f'the launcher {launcher} needs accelerators, but this machine '
             'has none; for processes on the CPU use tools/dist_train.sh'
         )
-    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
-        use_amp(cfg.optim_wrapper, False)
+    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper' or 'autocast' in (
+        cfg.get('strategy') or {}
+    ):
+        switch_amp(cfg, False)
         notes.append('No accelerator here: training in fp32 instead of AMP.')
     if launcher == 'pytorch':
         # MMEngine would ask for a GPU while it starts the process group.
         if not torch.distributed.is_initialized():
             torch.distributed.init_process_group('gloo')
+        if runner_class(cfg) is FlexibleRunner:
+            fit_strategy_to_cpu(cfg)
+            return notes
         cfg.model_wrapper_cfg = {
             'type': 'MMDistributedDataParallel',
             'broadcast_buffers': False,
@@ -97,15 +144,70 @@ def learning_rate_note(cfg: Config, world_size: int) -> str:
     """
     scaling = cfg.get('auto_scale_lr') or {}
     base = scaling.get('base_batch_size')
-    per_process = cfg.train_dataloader.get('batch_size')
-    if base is None or per_process is None or scaling.get('enable'):
+    known = base is not None and cfg.train_dataloader.get('batch_size')
+    if not known or scaling.get('enable'):
         return ''
-    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
-    batch_size = world_size * per_process * counts
+    batch_size, made = _batch_size(cfg, world_size)
     if base == batch_size:
         return ''
     return (
-        f'The learning rate is for batches of {base}, but {world_size} x '
-        f'{per_process} makes {batch_size}: '
+        f'The learning rate is for batches of {base}, but {made}: '
         '--auto-scale-lr adapts it.'
+    )
+
+
+def scale_learning_rate(cfg: Config, world_size: int) -> str:
+    """Fits the learning rate to the batch size, in place, where asked to.
+
+    The linear rule: the rate is proportional to the images that the optimizer
+    sees in a step, all processes and accumulated batches together. In place of
+    MMEngine's, which leaves out accumulation, and DeepSpeed altogether.
+
+    Args:
+        cfg (Config): The config; ``auto_scale_lr`` has the batch size that
+            the rate is for, and whether to scale (``enable``).
+        world_size (int): Number of processes.
+
+    Returns:
+        str: What was done, or :func:`learning_rate_note`.
+
+    Raises:
+        ValueError: The rate is to be scaled, but the batch size of a loader
+            or the rate of an optimizer is not known.
+    """
+    scaling = cfg.get('auto_scale_lr') or {}
+    if not scaling.get('enable'):
+        return learning_rate_note(cfg, world_size)
+    optimizer = cfg.optim_wrapper.get('optimizer') or {}
+    base, before = scaling.get('base_batch_size'), optimizer.get('lr')
+    known = cfg.train_dataloader.get('batch_size') is not None
+    if base is None or before is None or not known:
+        raise ValueError(
+            'auto_scale_lr needs auto_scale_lr.base_batch_size, '
+            'train_dataloader.batch_size and optim_wrapper.optimizer.lr'
+        )
+    batch_size, made = _batch_size(cfg, world_size)
+    after = before * batch_size / base
+    # The rate is for this size now, whoever reads the config that is dumped.
+    scaling.update(base_batch_size=batch_size, enable=False)
+    if base == batch_size:
+        return ''
+    optimizer.update(lr=after)
+    return (
+        f'The learning rate is for batches of {base}, and {made}: it becomes '
+        f'{after:g} in place of {before:g}.'
+    )
+
+
+def _batch_size(cfg: Config, world_size: int) -> tuple[int, str]:
+    """Images that the optimizer sees in a step, and how they come about."""
+    # Of DeepSpeed and of all others.
+    counts = (cfg.get('strategy') or {}).get('gradient_accumulation_steps')
+    counts = counts or cfg.optim_wrapper.get('accumulative_counts', 1)
+    per_process = cfg.train_dataloader.batch_size
+    batch_size = world_size * per_process * counts
+    accumulated = f' x {counts}' if counts > 1 else ''
+    return (
+        batch_size,
+        f'{world_size} x {per_process}{accumulated} makes {batch_size}',
     )

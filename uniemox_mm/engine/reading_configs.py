@@ -12,6 +12,7 @@ from mmpretrain.registry import DATASETS
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 
 from .resuming import find_best_checkpoint
+from .strategies.emo_deepspeed_strategy import WEIGHTS
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -162,13 +163,15 @@ def resolve_checkpoint(path: str) -> str:
     """
     if '://' in path:
         return path
+    if (Path(path) / WEIGHTS).is_file():  # a checkpoint of DeepSpeed
+        return str(Path(path) / WEIGHTS)
     if Path(path).is_dir():
         found = find_best_checkpoint(path)
         if found is None:
             raise FileNotFoundError(
                 f'{path}: holds no checkpoint (best_*.pth or epoch_*.pth)'
             )
-        return str(found)
+        return resolve_checkpoint(str(found))
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint')
     return path

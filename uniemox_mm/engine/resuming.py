@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmengine.config import Config
+
 # Arguments that a resumed run gets anew.
 _DROPPED = {'--resume', '--launcher', '--local_rank', '--local-rank'}
 _BEST = re.compile(r'best_.*_(?:epoch|iter)_(\d+)\.pth')
@@ -17,7 +19,40 @@ _CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 def remove_unfinished(work_dir: str | Path) -> None:
     """Removes what a run that was killed while it saved has left."""
     for path in Path(work_dir).glob('.*.pth-*.tmp'):
-        path.unlink(missing_ok=True)
+        if path.is_dir():  # of DeepSpeed
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def set_resume(cfg: Config, resume: str | None) -> str:
+    """Points a config at the checkpoint to go on from, in place.
+
+    Args:
+        cfg (Config): The config, with its ``work_dir``.
+        resume (str, optional): A checkpoint, or 'auto' for the newest in the
+            work dir. None changes nothing.
+
+    Returns:
+        str: What was done, for the user.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+    """
+    if resume is None:
+        return ''
+    if resume != 'auto':
+        path = Path(resume)
+        if not path.exists():
+            raise FileNotFoundError(f'--resume {path}: no such checkpoint')
+    else:
+        found = find_checkpoint(cfg.work_dir)
+        if found is None:
+            return f'Nothing to resume in {cfg.work_dir}: starting anew.'
+        path = found
+    # Start weights in load_from would be taken for the checkpoint.
+    cfg.load_from, cfg.resume = str(path), True
+    return f'Resuming from {path}.'
 
 
 def find_checkpoint(work_dir: str | Path) -> Path | None:

@@ -1,6 +1,5 @@
 """Computes the text features of a dataset's captions, once."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,13 +9,7 @@ from tqdm import tqdm
 
 from uniemox_mm.datasets import EmoSet, write_text_features
 
-
-def cache_folder(dataset: EmoSet) -> Path:
-    """Where the text features of a dataset are looked for by default."""
-    name = f'text_features_{"+".join(dataset.splits)}'
-    if dataset.fraction < 1:
-        name += f'_fraction{dataset.fraction}_seed{dataset.seed}'
-    return Path(dataset.data_root) / name
+from .feature_folders import check_writable
 
 
 def write_cache(
@@ -38,11 +31,7 @@ def write_cache(
     Raises:
         PermissionError: The folder cannot be written.
     """
-    if not os.access(_existing(folder.parent), os.W_OK):
-        raise PermissionError(
-            f'{folder}: the text features cannot be written there; give '
-            'default_hooks.text_features.folder another path'
-        )
+    check_writable(folder, 'text_features')
     count = len(dataset)
     log(
         f'Computing the text features of {count} captions, once, into {folder}'
@@ -59,8 +48,3 @@ def write_cache(
             batch_size,
             lambda done: bar.update(done - bar.n),
         )
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder above that is there already."""
-    return path if path.exists() else _existing(path.parent)

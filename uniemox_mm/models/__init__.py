@@ -10,6 +10,7 @@ from .necks import (
     GatedAttentionFusion,
     WeightedSumFusion,
 )
+from .pair_data_preprocessor import PairDataPreprocessor
 from .selfsup import EmoMAE
 from .target_generators import CLIPTeacher
 
@@ -22,6 +23,7 @@ __all__ = [
     'EmoMAE',
     'EmoMAEDecoder',
     'GatedAttentionFusion',
+    'PairDataPreprocessor',
     'PersonDetector',
     'WeightedSumFusion',
 ]

@@ -1,5 +1,8 @@
 """Reads weights from files without running what a file may hold."""
 
+import argparse
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +10,14 @@ from typing import Any
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from safetensors import safe_open
 from torch import Tensor
 
+from .unreadable_files import why_unreadable
+
+SAFETENSORS = '.safetensors'
 _SHOWN = 5
-# Taken before tools/train.py puts plain_globals in its place.
+# Taken before distrust_checkpoints puts plain_globals in its place.
 _mmengines_list = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
 _LOG_METHODS = ('mean', 'max', 'min', 'current')
 
@@ -19,10 +26,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Reads a file of tensors and plain values.
 
     Args:
-        path (str | Path): A checkpoint of MMEngine, or a plain state dict.
+        path (str | Path): A checkpoint of MMEngine, or a plain state dict,
+            or a file of safetensors.
 
     Returns:
-        dict[str, Any]: Its content, tensors on the CPU.
+        dict[str, Any]: Its content, tensors on the CPU. Of safetensors the
+        ``state_dict``, and ``meta`` where an export of ours has it.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -30,30 +39,47 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             anything but weights, which is not executed.
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(
+            f'{path}: is a folder; expected a file of weights'
+        )
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint')
+    read = _read_safetensors if path.suffix == SAFETENSORS else _read_pickle
     try:
-        with torch.serialization.safe_globals(plain_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
+        content = read(path)
     except Exception as error:
-        # torch goes on to advise how to load it all the same.
-        what = str(error).partition('This file can still')[0].strip()
         raise ValueError(
             f'{path}: not a checkpoint of plain weights, so nothing was '
-            f'loaded ({type(error).__name__}: {what})'
+            f'loaded ({why_unreadable(path, error)})'
         ) from None
     if not isinstance(content, dict):
         raise _no_state_dict(path, type(content).__name__)
     return content
 
 
-def plain_globals() -> list:
-    """What a checkpoint may name beside tensors: MMEngine's logs.
+def _read_pickle(path: Path) -> Any:
+    with torch.serialization.safe_globals(plain_globals()):
+        return torch.load(path, map_location='cpu', weights_only=True)
 
-    MMEngine's own list has ``getattr``, with which a file reaches ``eval``.
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework='pt') as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        meta = json.loads((file.metadata() or {}).get('uniemox_mm', '{}'))
+    return dict(state_dict=weights, meta=meta)
+
+
+def plain_globals() -> list:
+    """What a checkpoint may name beside tensors.
+
+    These are MMEngine's logs, and the command line that MAE's checkpoints
+    hold. MMEngine's own list has ``getattr``, with which a file reaches
+    ``eval``.
     """
     listed = _mmengines_list() if _mmengines_list else []
-    return [*(item for item in listed if item is not getattr), _log_method]
+    plain = (item for item in listed if item is not getattr)
+    return [*plain, argparse.Namespace, _log_method]
 
 
 def _log_method(owner: object, name: str) -> Callable:
@@ -67,13 +93,27 @@ def _log_method(owner: object, name: str) -> Callable:
 _log_method.__module__, _log_method.__qualname__ = 'builtins', 'getattr'
 
 
-def weights_of(content: Mapping[str, Any], path: str | Path) -> dict:
+def weights_of(
+    content: Mapping[str, Any],
+    path: str | Path,
+    entries: Iterable[str] = ('state_dict',),
+) -> dict:
     """The state dict in what :func:`read_checkpoint` read from ``path``.
+
+    Args:
+        content (Mapping[str, Any]): What was read.
+        path (str | Path): The file.
+        entries (Iterable[str]): Where the weights may be; the first that is
+            there counts, and without one they are the whole content.
+
+    Returns:
+        dict[str, Tensor]: Name -> tensor.
 
     Raises:
         ValueError: There is none.
     """
-    weights = content.get('state_dict', content)
+    found = (content[entry] for entry in entries if entry in content)
+    weights = next(found, content)
     if (
         not isinstance(weights, dict)
         or not weights
@@ -97,6 +137,15 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
         ValueError: As in :func:`read_checkpoint`, or there are no weights.
     """
     return weights_of(read_checkpoint(path), path)
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file of any size."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def reshaped_keys(

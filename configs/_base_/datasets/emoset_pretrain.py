@@ -9,10 +9,10 @@ train_pipeline = [
         type='SceneAndPerson',
         scene=[
             dict(
-                type='RandomResizedCrop',
+                type='FastRandomResizedCrop',
                 scale=224,
                 crop_ratio_range=(0.2, 1.0),
-                backend='pillow',
+                backend='torch',
                 interpolation='bicubic',
             ),
             dict(type='RandomFlip', prob=0.5),
@@ -20,15 +20,18 @@ train_pipeline = [
         person=[
             dict(type='PersonCrop', policy='largest', margin=0.0),
             dict(
-                type='Resize',
+                type='FastResize',
                 scale=(224, 224),
-                backend='pillow',
+                backend='torch',
                 interpolation='bicubic',
             ),
             dict(type='RandomFlip', prob=0.5),
         ],
     ),
-    dict(type='PackInputs', algorithm_keys=('caption', 'text_feature')),
+    dict(
+        type='PackInputs',
+        algorithm_keys=('caption', 'text_feature', 'image_feature'),
+    ),
 ]
 
 train_dataloader = dict(

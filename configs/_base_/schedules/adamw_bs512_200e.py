@@ -12,6 +12,7 @@ optim_wrapper = dict(
         lr=1e-3 * 512 / 256,  # base lr 1e-3 x batch size / 256
         betas=(0.9, 0.95),
         weight_decay=0.05,
+        fused=True,
     ),
     paramwise_cfg=dict(
         norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0

@@ -12,6 +12,7 @@ optim_wrapper = dict(
         lr=1e-3 * 16 / 256,  # base lr 1e-3 x batch size / 256
         betas=(0.9, 0.999),
         weight_decay=0.05,
+        fused=True,
     ),
     constructor='LearningRateDecayOptimWrapperConstructor',
     paramwise_cfg=dict(

@@ -1,5 +1,13 @@
+from .fast_random_resized_crop import FastRandomResizedCrop
+from .fast_resize import FastResize
 from .load_emotion_image import LoadEmotionImage
 from .person_crop import PersonCrop
 from .scene_and_person import SceneAndPerson
 
-__all__ = ['LoadEmotionImage', 'PersonCrop', 'SceneAndPerson']
+__all__ = [
+    'FastRandomResizedCrop',
+    'FastResize',
+    'LoadEmotionImage',
+    'PersonCrop',
+    'SceneAndPerson',
+]

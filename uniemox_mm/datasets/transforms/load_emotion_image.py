@@ -5,7 +5,7 @@ from mmengine import fileio
 from mmpretrain.registry import TRANSFORMS
 
 from .. import lmdb_paths  # noqa: F401  (registers the backend)
-from ..decoding import decode
+from ..decoding import DecodedImage, decode_scaled
 from ..errors import BadSampleError
 
 
@@ -19,34 +19,55 @@ class LoadEmotionImage(LoadImageFromFile):
     EXIF. A path that goes through a folder ``*.lmdb`` is read from that
     database.
 
-    Required Keys: ``img_path``. Added Keys: ``img`` (H, W, 3) uint8 BGR,
-    ``img_shape``, ``ori_shape``.
+    With ``decode_short_side`` large JPEGs are decoded smaller, which saves
+    less in decoding than in all that comes after. ``ori_shape`` stays that
+    of the file, and boxes stay in pixels of the original: ``decode_scale``
+    says how many of these make one pixel of ``img``, and :class:`PersonCrop`
+    goes by it.
+
+    Required Keys: ``img_path``. Added Keys: ``img`` (h, w, 3) uint8 BGR,
+    ``img_shape`` (h, w), ``ori_shape`` (H, W), ``decode_scale`` (1, 2, 4 or
+    8; h and w are H and W divided by it, rounded up).
 
     Args:
-        min_size (int): Shortest side accepted, in pixels. Defaults to 16,
-            one patch.
+        min_size (int): Shortest side of the original accepted, in pixels.
+            Defaults to 16, one patch.
+        decode_short_side (int, optional): Decode JPEGs at the smallest of 1,
+            1 / 2, 1 / 4 and 1 / 8 of their size whose shorter side is still
+            at least this, in pixels. None, the default, decodes them at
+            their size.
         backend_args (dict, optional): MMEngine's file backend. Defaults to
             files and LMDBs.
 
     Raises:
+        ValueError: ``decode_short_side`` is under 1.
         BadSampleError: The file is missing, not an image, truncated or too
             small; the message names it.
     """
 
     def __init__(
-        self, min_size: int = 16, backend_args: dict | None = None
+        self,
+        min_size: int = 16,
+        decode_short_side: int | None = None,
+        backend_args: dict | None = None,
     ) -> None:
         super().__init__(
             imdecode_backend='pillow',
             backend_args=backend_args or dict(backend='local_or_lmdb'),
         )
+        if decode_short_side is not None and decode_short_side < 1:
+            raise ValueError(
+                'decode_short_side must be at least 1 pixel, or None to '
+                f'decode images at their size, but is {decode_short_side}'
+            )
         self.min_size = min_size
+        self.decode_short_side = decode_short_side
 
     def transform(self, results: dict) -> dict:
         """Loads ``results['img_path']``."""
         path = results['img_path']
         try:
-            image = decode(fileio.get(path, backend_args=self.backend_args))
+            image = self.decode(self.read(path))
         except FileNotFoundError:
             raise BadSampleError(
                 f'{path}: no such image; expected the file that the list names'
@@ -58,12 +79,29 @@ class LoadEmotionImage(LoadImageFromFile):
                 f'{path}: expected a readable image, but decoding failed with '
                 f'{type(error).__name__}: {error}'
             ) from error
-        height, width = image.shape[:2]
+        height, width = image.ori_shape
         if min(height, width) < self.min_size:
             raise BadSampleError(
                 f'{path}: the image is {width} x {height} pixels; expected at '
                 f'least {self.min_size} on either side'
             )
-        results['img'] = image
-        results['img_shape'] = results['ori_shape'] = (height, width)
+        results['img'] = image.pixels
+        results['img_shape'] = image.pixels.shape[:2]
+        results['ori_shape'] = image.ori_shape
+        results['decode_scale'] = image.scale
         return results
+
+    def read(self, path: str) -> bytes:
+        """The content of a file, or what an LMDB has under its path."""
+        return fileio.get(path, backend_args=self.backend_args)
+
+    def decode(self, content: bytes) -> DecodedImage:
+        """The image in a file's content."""
+        return decode_scaled(content, self.decode_short_side)
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(min_size={self.min_size}, '
+            f'decode_short_side={self.decode_short_side}, '
+            f'backend_args={self.backend_args})'
+        )

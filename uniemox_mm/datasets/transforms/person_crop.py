@@ -15,11 +15,14 @@ class PersonCrop(BaseTransform):
 
     Must come before any transform that moves pixels, since boxes are in
     pixels of the original image. Without a person the whole image stays.
+    Where :class:`LoadEmotionImage` decoded the image smaller, the crop has
+    all of its pixels that the box in the original touches, to within one
+    pixel where the image was turned by EXIF.
 
-    Required Keys: ``img``, ``ori_shape``, ``img_path``, ``persons``
-    (optional, (M, 5): x1, y1, x2, y2, score). Modified Keys: ``img``,
-    ``img_shape``. Added Keys: ``person_box`` (x1, y1, x2, y2) in pixels of
-    the original, or None.
+    Required Keys: ``img``, ``ori_shape``, ``img_path``, ``decode_scale``
+    (optional, 1 by default), ``persons`` (optional, (M, 5): x1, y1, x2, y2,
+    score). Modified Keys: ``img`` (contiguous), ``img_shape``. Added Keys:
+    ``person_box`` (x1, y1, x2, y2) in pixels of the original, or None.
 
     Args:
         policy (str): Which of several people: the ``'largest'`` box, the
@@ -33,7 +36,7 @@ class PersonCrop(BaseTransform):
 
     Raises:
         ValueError: Unknown policy, negative margin, or an image that is not
-            the original any more.
+            as it was decoded any more.
         BadSampleError: A broken box; the message names the image.
     """
 
@@ -57,12 +60,17 @@ class PersonCrop(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crops ``results['img']``."""
         image = results['img']
-        height, width = image.shape[:2]
-        if (height, width) != tuple(results['ori_shape']):
+        height, width = results['ori_shape']
+        scale = results.get('decode_scale', 1)
+        decoded = (-(-height // scale), -(-width // scale))
+        if image.shape[:2] != decoded:
+            whole = f'original image of {(height, width)}'
+            if scale > 1:
+                whole += f', decoded at 1/{scale} as {decoded}'
             raise ValueError(
-                f'{results["img_path"]}: PersonCrop needs the original image '
-                f'of {results["ori_shape"]}, but gets {(height, width)}: put '
-                'it before the transforms that resize or crop'
+                f'{results["img_path"]}: PersonCrop needs the {whole}, but '
+                f'gets {image.shape[:2]}: put it before the transforms that '
+                'resize or crop'
             )
         persons = check_persons(
             results.get('persons', ()), results['img_path'], height, width
@@ -70,10 +78,13 @@ class PersonCrop(BaseTransform):
         persons = persons[persons[:, 4] >= self.min_score]
         results['person_box'] = None
         if len(persons):
-            x1, y1, x2, y2 = self._grow(self._choose(persons), height, width)
-            results['img'] = image[y1:y2, x1:x2]
+            box = self._grow(self._choose(persons), height, width)
+            x1, y1 = (side // scale for side in box[:2])
+            x2, y2 = (-(-side // scale) for side in box[2:])
+            # Pillow takes far longer over a view than over this copy.
+            results['img'] = np.ascontiguousarray(image[y1:y2, x1:x2])
             results['img_shape'] = (y2 - y1, x2 - x1)
-            results['person_box'] = (x1, y1, x2, y2)
+            results['person_box'] = box
         return results
 
     def _choose(self, persons: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from uniemox_mm.models.encoder_weights import FRESH, LEFT_OUT, load_encoder
 from uniemox_mm.models.weight_files import weights_of
@@ -41,6 +42,12 @@ class EncoderWeightsHook(Hook):
         if runner._resume:
             return
         path = runner._load_from
+        if isinstance(runner.model, FullyShardedDataParallel):
+            raise ValueError(
+                f'load_from {path}: EncoderWeightsHook needs the whole model '
+                'in every process, but FSDP has sharded it: fine-tune with '
+                "MMEngine's Runner (leave out runner_type and strategy)"
+            )
         wrapped = is_model_wrapper(runner.model)
         model = runner.model.module if wrapped else runner.model
         try:

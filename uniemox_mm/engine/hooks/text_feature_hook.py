@@ -1,7 +1,5 @@
 """Computes the text features before training, once."""
 
-import itertools
-import time
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -12,7 +10,8 @@ from mmpretrain.registry import HOOKS
 
 from uniemox_mm.datasets import TextFeatures
 
-from ..text_feature_cache import cache_folder, write_cache
+from ..feature_folders import cache_folder, wait_for
+from ..text_feature_cache import write_cache
 
 
 @HOOKS.register_module()
@@ -57,7 +56,7 @@ class TextFeatureHook(Hook):
                 'encoded in the step'
             )
         teacher = model.target_generator
-        folder = Path(self.folder or cache_folder(dataset))
+        folder = Path(self.folder or cache_folder(dataset, 'text_features'))
         if not folder.exists():
             if is_main_process():
                 write_cache(
@@ -68,21 +67,7 @@ class TextFeatureHook(Hook):
                     runner.logger.info,
                 )
             else:
-                _wait_for(folder, runner)
+                wait_for(folder, runner)
         dataset.attach_text_features(
             TextFeatures(folder, teacher.text_fingerprint(), len(dataset))
         )
-
-
-def _wait_for(folder: Path, runner: Runner) -> None:
-    """Waits for the first process; a barrier would time out on much data."""
-    for second in itertools.count():
-        if folder.exists():
-            return
-        if second % 60 == 30:
-            # Other ranks log nothing below a warning.
-            runner.logger.warning(
-                f'Waiting for the first process to write {folder}, which must '
-                'be on a file system that all nodes see.'
-            )
-        time.sleep(1)

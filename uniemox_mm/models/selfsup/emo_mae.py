@@ -8,6 +8,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from .checked_loading import refuse_foreign_weights
+from .reconstruction import reconstruct
 
 
 @MODELS.register_module()
@@ -28,8 +29,8 @@ class EmoMAE(BaseSelfSupervisor):
             scene alone.
         target_generator (dict, optional): A :class:`CLIPTeacher`.
         distill (dict, optional): A :class:`CLIPSimilarityDistillLoss`.
-        data_preprocessor (dict, optional): Defaults to MMPretrain's
-            ``SelfSupDataPreprocessor``.
+        data_preprocessor (dict, optional): A :class:`PairDataPreprocessor`
+            unless it names another type.
         init_cfg (dict | list[dict], optional): Initialization config.
 
     Raises:
@@ -52,7 +53,10 @@ class EmoMAE(BaseSelfSupervisor):
             neck=neck,
             head=head,
             target_generator=target_generator,
-            data_preprocessor=data_preprocessor,
+            data_preprocessor={
+                'type': 'PairDataPreprocessor',
+                **(data_preprocessor or {}),
+            },
             init_cfg=init_cfg,
         )
         self.fusion = MODELS.build(fusion) if fusion else None
@@ -75,7 +79,9 @@ class EmoMAE(BaseSelfSupervisor):
                 person, each (N, 3, H, W); without ``fusion`` the scene
                 alone will do.
             data_samples (list[DataSample]): N samples; L2 reads their
-                ``text_feature`` (C3,), or encodes their ``caption``.
+                ``text_feature`` (C3,), or encodes their ``caption``. Where
+                they have an ``image_feature`` (C3,), it is Omega, and the
+                teacher does not see the scene.
             **kwargs: Ignored; the base class passes on what it gets.
 
         Returns:
@@ -101,7 +107,10 @@ class EmoMAE(BaseSelfSupervisor):
             texts = (
                 self._texts(data_samples) if self.distill.needs_text else None
             )
-            omega, lambda_ = self.target_generator(scene, texts)
+            images = _rows(data_samples, 'image_feature')
+            omega, lambda_ = self.target_generator(
+                scene if images is None else images, texts
+            )
             losses.update(self.distill(upsilon, omega, lambda_))
         return losses
 
@@ -125,15 +134,7 @@ class EmoMAE(BaseSelfSupervisor):
             a pixel was hidden, (N, 3, H, W). With ``norm_pix`` each patch
             gets back the mean and deviation of the original.
         """
-        scene = _scene(inputs)
-        latent, mask, ids_restore = self.backbone(scene)
-        pred = self.neck(latent, ids_restore)
-        if self.head.norm_pix:
-            patches = self.head.patchify(scene)
-            var, mean = torch.var_mean(patches, dim=-1, keepdim=True)
-            pred = pred * (var + 1e-6).sqrt() + mean
-        mask = mask.unsqueeze(-1).expand_as(pred)
-        return self.head.unpatchify(pred), self.head.unpatchify(mask)
+        return reconstruct(self, _scene(inputs))
 
     def _streams(
         self, inputs: list[Tensor] | Tensor
@@ -151,10 +152,9 @@ class EmoMAE(BaseSelfSupervisor):
 
     @staticmethod
     def _texts(data_samples: list[DataSample]) -> Tensor | list[str]:
-        if 'text_feature' in data_samples[0]:
-            # NumPy rows, so that a batch crosses to the device only once.
-            rows = [sample.text_feature for sample in data_samples]
-            return torch.from_numpy(np.stack(rows))
+        texts = _rows(data_samples, 'text_feature')
+        if texts is not None:
+            return texts
         if 'caption' in data_samples[0]:
             return [sample.caption for sample in data_samples]
         raise ValueError(
@@ -209,3 +209,10 @@ class EmoMAE(BaseSelfSupervisor):
 
 def _scene(inputs: list[Tensor] | Tensor) -> Tensor:
     return inputs if isinstance(inputs, Tensor) else inputs[0]
+
+
+def _rows(data_samples: list[DataSample], name: str) -> Tensor | None:
+    """NumPy rows of the samples, (N, C3), to cross to the device at once."""
+    if name not in data_samples[0]:
+        return None
+    return torch.from_numpy(np.stack([s.get(name) for s in data_samples]))

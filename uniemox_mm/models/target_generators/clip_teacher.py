@@ -1,8 +1,8 @@
 """The frozen CLIP whose features the student is distilled from."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from .openai_archive import is_torchscript, read_torchscript
+from .teacher_fingerprint import image_fingerprint, text_fingerprint
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -42,11 +43,11 @@ class CLIPTeacher(BaseModule):
         mean (Sequence[float]): Mean that the student's pixels were normalised
             with, RGB, 0 to 255. Defaults to ImageNet's.
         std (Sequence[float]): The same for the standard deviation.
-        dtype (str): Precision of the image tower on an accelerator:
-            'float16', 'bfloat16' or 'float32'. On a CPU it is float32, and
-            so is the text tower everywhere, whose features are computed once
-            and must not depend on the machine. Defaults to 'float16', in
-            which OpenAI trained CLIP.
+        dtype (str): Precision of the image tower, weights and all, on an
+            accelerator: 'float16', 'bfloat16' or 'float32'. On a CPU it is
+            float32, and so is the text tower everywhere, whose features are
+            computed once and must not depend on the machine. Defaults to
+            'float16', in which OpenAI trained CLIP.
         seed (int): Seed of the random weights of ``pretrained=None``.
         cache_dir (str, optional): Where open_clip keeps its downloads.
 
@@ -54,6 +55,9 @@ class CLIPTeacher(BaseModule):
         RuntimeError: The weights are neither a tag that can be downloaded
             nor a readable file.
     """
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(
         self,
@@ -88,14 +92,20 @@ class CLIPTeacher(BaseModule):
         known = self._architecture()
         return known.get('embed_dim') or self.clip.visual.output_dim
 
-    @torch.no_grad()
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the images that the teacher takes."""
+        size = self.clip.visual.preprocess_cfg['size']
+        return (size, size) if isinstance(size, int) else tuple(size)
+
     def forward(
         self, images: Tensor, texts: Tensor | list[str] | None
     ) -> tuple[Tensor, Tensor | None]:
         """Computes the targets of a batch.
 
         Args:
-            images (Tensor): The student's normalised pixels, (N, 3, H, W).
+            images (Tensor): The student's normalised pixels, (N, 3, H, W), or
+                features Omega computed before, (N, C3).
             texts (Tensor | list[str], optional): N captions, or their
                 features Lambda computed before, (N, C3).
 
@@ -103,34 +113,42 @@ class CLIPTeacher(BaseModule):
             tuple[Tensor, Tensor | None]: Omega (N, C3) and Lambda (N, C3),
             float32, not normalised; Lambda is None where ``texts`` is.
         """
-        omega = self.encode_image(images)
+        known = images.dim() == 2
+        omega = self._known(images) if known else self.encode_image(images)
         if texts is None:
             return omega, None
-        if not isinstance(texts, Tensor):
-            return omega, self.encode_text(texts)
-        return omega, texts.to(omega.device, omega.dtype, non_blocking=True)
+        if isinstance(texts, Tensor):
+            return omega, self._known(texts)
+        return omega, self.encode_text(texts)
 
-    @torch.no_grad()
     def encode_image(self, images: Tensor) -> Tensor:
         """Omega of the student's normalised pixels, (N, 3, H, W) -> (N, C3).
 
         CLIP's global embedding, before L2 normalisation, float32.
         """
-        images = self.renormalise(images)
-        with self._precision(images.device):
-            return self.clip.encode_image(images).float()
+        device = images.device.type
+        with torch.inference_mode(), torch.autocast(device, enabled=False):
+            images = self.renormalise(images)
+            images = images.to(self._image_dtype(images.device))
+            omega = self.clip.encode_image(images)
+        # A copy made out here may be used in a graph of gradients.
+        return omega.to(torch.float32, copy=True)
 
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str]) -> Tensor:
         """Lambda of N captions, (N, C3), before L2 normalisation, float32."""
+        tokens = self.tokenize(captions)
+        with torch.autocast(tokens.device.type, enabled=False):
+            return self.clip.encode_text(tokens).float()
+
+    def tokenize(self, captions: Sequence[str]) -> Tensor:
+        """Tokens of N captions, (N, context length), on the device."""
         if self._tokenizer is None:
             self._tokenizer = open_clip.get_tokenizer(self.model_name)
-        device = self.scale.device
         tokens = self._tokenizer(
             list(captions), context_length=self.clip.context_length
         )
-        with torch.autocast(device.type, enabled=False):
-            return self.clip.encode_text(tokens.to(device)).float()
+        return tokens.to(self.scale.device)
 
     def renormalise(self, images: Tensor) -> Tensor:
         """Turns the student's pixels into the teacher's.
@@ -145,33 +163,26 @@ class CLIPTeacher(BaseModule):
             Tensor: (N, 3, H', W'), normalised for the teacher, float32.
         """
         images = images.float() * self.scale + self.shift
-        size = self.clip.visual.preprocess_cfg['size']
-        size = (size, size) if isinstance(size, int) else tuple(size)
-        if images.shape[-2:] != size:
+        if images.shape[-2:] != self.input_size:
             images = F.interpolate(
-                images, size, mode='bicubic', antialias=True
+                images, self.input_size, mode='bicubic', antialias=True
             )
         return images
 
     def text_fingerprint(self) -> dict[str, Any]:
         """What the text features depend on, for keying a cache of them."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.clip.state_dict().items()):
-            if not name.startswith('visual.') and name != 'logit_scale':
-                digest.update(name.encode())
-                digest.update(value.cpu().numpy().tobytes())
-        parts = ('text_cfg', 'quick_gelu', 'custom_text')
-        architecture = self._architecture()
         return dict(
             model=self.model_name,
-            text_architecture={
-                part: architecture[part]
-                for part in parts
-                if part in architecture
-            },
             embed_dim=self.embed_dim,
-            context_length=self.clip.context_length,
-            text_weights_sha256=digest.hexdigest(),
+            **text_fingerprint(self.clip, self._architecture()),
+        )
+
+    def image_fingerprint(self) -> dict[str, Any]:
+        """What the image features depend on, for keying a cache of them."""
+        return dict(
+            model=self.model_name,
+            embed_dim=self.embed_dim,
+            **image_fingerprint(self.clip, self._architecture(), self.dtype),
         )
 
     def init_weights(self) -> None:
@@ -188,8 +199,28 @@ class CLIPTeacher(BaseModule):
         return super().train(False)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'CLIPTeacher':
-        self.clip._apply(fn)
-        return super()._apply(fn, recurse)
+        """Follows from device to device, and keeps its own precision.
+
+        ``model.half()`` and the like are for the student.
+        """
+        device = fn(self.scale).device
+        move = fn if self.scale.is_meta else partial(Tensor.to, device=device)
+        self.scale, self.shift = move(self.scale), move(self.shift)
+        self.clip._apply(move)
+        # Half the memory, and no conversion of the weights in every step.
+        self.clip.visual.to(self._image_dtype(device))
+        return self
+
+    def _image_dtype(self, device: torch.device) -> torch.dtype:
+        return torch.float32 if device.type in ('cpu', 'meta') else self.dtype
+
+    def _known(self, features: Tensor) -> Tensor:
+        """Features computed before, on the teacher's device."""
+        device = self.scale.device
+        if device.type == 'cuda' and not features.is_cuda:
+            features = features.pin_memory()  # or the host would wait
+        # Two steps, since a conversion on the way would not be pinned.
+        return features.to(device, non_blocking=True).to(torch.float32)
 
     def _build(self, seed: int, cache_dir: str | None) -> nn.Module:
         root = logging.getLogger()
@@ -208,7 +239,9 @@ class CLIPTeacher(BaseModule):
                     **self.model_cfg,
                 )
                 if archive:
-                    clip.load_state_dict(read_torchscript(self.pretrained))
+                    clip.load_state_dict(
+                        read_torchscript(str(self.pretrained))
+                    )
             except Exception as error:
                 if self.pretrained is None:
                     raise
@@ -245,8 +278,3 @@ class CLIPTeacher(BaseModule):
         shift = (torch.tensor(mean) - own_mean) / own_std
         self.register_buffer('scale', scale.view(3, 1, 1), persistent=False)
         self.register_buffer('shift', shift.view(3, 1, 1), persistent=False)
-
-    def _precision(self, device: torch.device) -> torch.autocast:
-        half = device.type != 'cpu' and self.dtype != torch.float32
-        dtype = self.dtype if half else None
-        return torch.autocast(device.type, dtype=dtype, enabled=half)

@@ -1,0 +1,40 @@
+"""What a measurement was made on."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_CPU = Path('/proc/cpuinfo')
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Names the device and the versions, for tables of measurements.
+
+    Args:
+        device (torch.device): What was measured.
+
+    Returns:
+        dict: ``device``, ``cores``, ``torch``, ``python``; plain JSON.
+    """
+    if device.type == 'cuda':
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = cpu_name()
+    return dict(
+        device=name,
+        cores=len(os.sched_getaffinity(0)),
+        torch=torch.__version__,
+        python=platform.python_version(),
+    )
+
+
+def cpu_name() -> str:
+    """The processor as Linux names it, or its architecture."""
+    if _CPU.is_file():
+        for line in _CPU.read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,197 @@
+"""Goes on rightly where the number of processes or the schedule changed."""
+
+import copy
+from collections.abc import Sequence
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.optim import _ParamScheduler
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmpretrain.registry import HOOKS
+
+# What a scheduler counts, beside what it was set to.
+_COUNTED = ('last_step', '_global_step', '_last_value', 'base_values')
+
+
+@HOOKS.register_module()
+class ResumedScheduleHook(Hook):
+    """Resumes the schedule of the config, at the epoch of the checkpoint.
+
+    MMEngine resumes the count of iterations, the learning rate and the
+    schedulers as they were saved. With another number of processes or another
+    batch size an epoch has another number of iterations, and all of them are
+    wrong; a learning rate or schedule that was changed in the config has no
+    effect. With this hook the run goes on at the same epoch, counted in the
+    iterations of now, with the rate that the config's schedule has there.
+
+    A run in which none of it changed is resumed by MMEngine alone. Needs a
+    loop that knows epochs and a single optimizer; elsewhere it warns where the
+    batch size changed.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Notes what the counts of the checkpoint mean."""
+        checkpoint['meta'].update(_units(runner))
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Puts the counts of now into the checkpoint, before MMEngine reads.
+
+        Raises:
+            ValueError: The optimizer's parameters are others.
+        """
+        if (
+            not runner._resume
+            or not {
+                'optimizer',
+                'param_schedulers',
+            }
+            <= checkpoint.keys()
+        ):
+            return
+        meta, now = checkpoint['meta'], _units(runner)
+        epoch, then = meta['epoch'], _units_of(meta)
+        resized = any(then[k] not in (None, now[k]) for k in now)
+        schedulers = runner.param_schedulers
+        if not isinstance(schedulers, list) or not _countable(runner):
+            if resized:
+                runner.logger.warning(
+                    f'Batches of {now["batch_size"]} in place of '
+                    f'{then["batch_size"]}: iterations and learning rate go '
+                    'on as they were, since this hook needs epochs, one '
+                    'optimizer, and schedules that do not look at metrics.'
+                )
+            return
+        groups = _groups(checkpoint['optimizer'])
+        fresh = [_values(group) for group in runner.optim_wrapper.param_groups]
+        if len(groups) != len(fresh):
+            raise ValueError(
+                f'{runner._load_from}: its optimizer has {len(groups)} groups '
+                f'of parameters, but that of the config {len(fresh)}'
+            )
+        saved = checkpoint['param_schedulers']
+        if not resized and _same_schedule(schedulers, saved, fresh, groups):
+            return
+        iterations = meta['iter']
+        if then['epoch_length']:
+            iterations = round(
+                iterations / then['epoch_length'] * now['epoch_length']
+            )
+        rate = groups[-1]['lr']
+        moved = _advance(schedulers, fresh, iterations, now['epoch_length'])
+        for group, values in zip(groups, fresh, strict=True):
+            group.update(values)
+        checkpoint['param_schedulers'] = [s.state_dict() for s in moved]
+        runner.logger.info(
+            f'The schedule of the config goes on after {epoch} of '
+            f'{runner.max_epochs} epochs, in epochs of {now["epoch_length"]} '
+            f'iterations with {now["batch_size"]} images each '
+            f'({then["epoch_length"]} with {then["batch_size"] or "unknown"} '
+            f'before): at iteration {iterations} in place of {meta["iter"]}, '
+            f'with learning rate {groups[-1]["lr"]:.4g} in place of '
+            f'{rate:.4g}.'
+        )
+        meta['iter'] = iterations
+
+
+def _units(runner: Runner) -> dict[str, int]:
+    """Images that the optimizer sees in a step, and iterations an epoch."""
+    loader = runner.train_dataloader
+    counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size) or 1
+    return dict(
+        batch_size=get_world_size() * size * counts, epoch_length=len(loader)
+    )
+
+
+def _units_of(meta: dict) -> dict[str, int | None]:
+    """Those of a checkpoint, as far as they are known."""
+    epoch, iterations = meta['epoch'], meta['iter']
+    whole = epoch and iterations % epoch == 0
+    return dict(
+        batch_size=meta.get('batch_size'),
+        epoch_length=meta.get(
+            'epoch_length', iterations // epoch if whole else None
+        ),
+    )
+
+
+def _countable(runner: Runner) -> bool:
+    return isinstance(runner.train_loop, EpochBasedTrainLoop) and not any(
+        getattr(s, 'need_val_args', False) for s in runner.param_schedulers
+    )
+
+
+def _groups(optimizer: dict) -> list[dict]:
+    """The groups of a state, in the order in which schedulers have them."""
+    base = optimizer.get('base_param_settings')
+    return optimizer['param_groups'] + ([base] if base else [])
+
+
+def _values(group: dict) -> dict:
+    """What schedulers read and write of a group, at the first iteration."""
+    names = [
+        k.removeprefix('initial_') for k in group if k.startswith('initial_')
+    ]
+    return {
+        key: group[key] for name in names for key in (name, f'initial_{name}')
+    }
+
+
+def _same_schedule(
+    schedulers: Sequence[_ParamScheduler],
+    saved: Sequence[dict],
+    fresh: Sequence[dict],
+    groups: Sequence[dict],
+) -> bool:
+    def settings(state: dict) -> dict:
+        return {k: v for k, v in state.items() if k not in _COUNTED}
+
+    now = [settings(scheduler.state_dict()) for scheduler in schedulers]
+    return now == [settings(state) for state in saved] and all(
+        group.get(key) == value
+        for values, group in zip(fresh, groups, strict=True)
+        for key, value in values.items()
+        if key.startswith('initial_')
+    )
+
+
+def _advance(
+    schedulers: Sequence[_ParamScheduler],
+    groups: list[dict],
+    iterations: int,
+    epoch_length: int,
+) -> list[_ParamScheduler]:
+    """Copies of fresh schedulers as they are after so much training.
+
+    They are stepped as in training, since only some of them have a closed
+    form; ``groups`` is changed in place.
+    """
+    moved = [copy.copy(scheduler) for scheduler in schedulers]
+    stand_in = _Groups(groups)
+    for scheduler in moved:
+        scheduler.optimizer = stand_in
+    for iteration in range(1, iterations + 1):
+        for scheduler in moved:
+            if not scheduler.by_epoch:
+                scheduler.step()
+        if iteration % epoch_length == 0:
+            for scheduler in moved:
+                if scheduler.by_epoch:
+                    scheduler.step()
+    return moved
+
+
+class _Groups:
+    """As much of an optimizer as schedulers look at."""
+
+    _global_step = 0
+
+    def __init__(self, param_groups: list[dict]) -> None:
+        self.param_groups = param_groups
+
+    def step(self) -> None:
+        """Is there for schedulers, which look at it."""
+
+    step._with_counter = True  # type: ignore[attr-defined]
