@@ -26,7 +26,8 @@ from uniemox_mm.datasets import TextFeatures
 from uniemox_mm.datasets.json_files import read_json
 from uniemox_mm.datasets.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
 from uniemox_mm.datasets.preparation.emoset_samples import IMAGES
-from uniemox_mm.engine.text_feature_cache import cache_folder, write_cache
+from uniemox_mm.engine.feature_folders import cache_folder
+from uniemox_mm.engine.text_feature_cache import write_cache
 from uniemox_mm.models import PersonDetector
 
 SHOWN = 10
@@ -133,7 +134,7 @@ def compute_text_features(config: str, out: Path, device: str) -> None:
         {**cfg.train_dataloader.dataset, 'data_root': str(out), 'pipeline': []}
     )
     teacher = MODELS.build(cfg.model.target_generator).to(device)
-    folder = Path(hook.get('folder') or cache_folder(dataset))
+    folder = Path(hook.get('folder') or cache_folder(dataset, 'text_features'))
     if folder.exists():
         TextFeatures(folder, teacher.text_fingerprint(), len(dataset))
         print(f'{folder}: is there already, from the same teacher')

@@ -1,0 +1,99 @@
+"""Starts real trainings, and takes the times of their starts."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from tqdm import tqdm
+
+from ..hardware import describe_machine
+from .rows import write_rows
+
+
+def measure_startup(
+    script: str | Path,
+    config: str | Path,
+    folder: str | Path,
+    rows: int = 118_000,
+    workers: int = 4,
+    rounds: int = 3,
+    steps: int = 10,
+) -> dict[str, Any]:
+    """Measures from the start of the process to the end of the first step.
+
+    The first training, which computes the text features, is not counted: a
+    second start finds them.
+
+    Args:
+        script (str | Path): ``tools/train.py``.
+        config (str | Path): A pretraining on EmoSet.
+        folder (str | Path): For the rows, text features and logs; what is
+            there from before is used again.
+        rows (int): Rows of the data set. Defaults to 118,000.
+        workers (int): Data workers. Defaults to 4.
+        rounds (int): Trainings that count. Defaults to 3.
+        steps (int): Steps before memory is read. Defaults to 10.
+
+    Returns:
+        dict[str, Any]: ``machine``, ``rows``, ``workers``, ``config`` and
+        ``rounds``: of each the seconds of every part, and the memory of the
+        main process and of each worker in MiB; plain JSON.
+
+    Raises:
+        RuntimeError: A training failed; its output is named.
+    """
+    folder = Path(folder).resolve()
+    data = write_rows(folder / 'data', rows)
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(
+        {
+            'train_dataloader.dataset.data_root': str(data),
+            'train_dataloader.dataset.split': ['train', 'val'],
+            'train_dataloader.dataset.persons': None,
+            'train_dataloader.num_workers': workers,
+            'model.target_generator.pretrained': None,
+            'default_hooks.text_features.folder': str(folder / 'text'),
+            'default_hooks.startup': dict(
+                type='StartupHook',
+                out=str(folder / 'stamps.json'),
+                steps=steps,
+            ),
+        }
+    )
+    cfg.custom_imports.imports.append('uniemox_mm.apis.startup.stamps')
+    path = folder / Path(config).name
+    cfg.dump(path)
+    command = [sys.executable, str(script), str(path), '--work-dir']
+    command.append(str(folder / 'work'))
+    measured = [
+        _run(command, folder)
+        for _ in tqdm(range(rounds + 1), 'trainings', leave=False)
+    ]
+    return dict(
+        machine=describe_machine(torch.device('cpu')),
+        config=Path(config).name,
+        rows=rows,
+        workers=workers,
+        steps=steps,
+        rounds=measured[1:],
+    )
+
+
+def _run(command: list[str], folder: Path) -> dict[str, Any]:
+    stamps, log = folder / 'stamps.json', folder / 'training.log'
+    stamps.unlink(missing_ok=True)
+    with log.open('w') as file:
+        begin = time.time()
+        subprocess.run(command, stdout=file, stderr=subprocess.STDOUT)
+    if not stamps.is_file():
+        raise RuntimeError(f'the training failed; its output is in {log}')
+    result = json.loads(stamps.read_text())
+    seconds, before = {}, begin
+    for part, now in result.pop('times').items():
+        seconds[part], before = now - before, now
+    return dict(seconds=seconds, total=before - begin, **result)
