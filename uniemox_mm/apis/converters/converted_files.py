@@ -1,0 +1,120 @@
+"""From a file of another project to a checkpoint of MMPretrain's kind."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.models.target_generators.openai_archive import (
+    is_torchscript,
+    read_torchscript,
+)
+from uniemox_mm.models.weight_files import (
+    file_sha256,
+    read_checkpoint,
+    weights_of,
+)
+from uniemox_mm.version import __version__
+
+from .conversion import convert_weights
+from .report import ConversionReport
+
+_ENTRIES = ('state_dict', 'model')
+_WRAPPER = 'module.'
+
+
+def convert_checkpoint(
+    source: str | Path,
+    target: str | Path,
+    form: str = 'auto',
+    classes: Sequence[str] | None = None,
+    **options: Any,
+) -> ConversionReport:
+    """Converts a file, and writes what became of every key beside it.
+
+    Args:
+        source (str | Path): A checkpoint of torch, a file of safetensors, or
+            CLIP as OpenAI publishes it. Only weights are read.
+        target (str | Path): The checkpoint to write; the report goes beside
+            it, with the ending ``.report.txt``.
+        form (str): As of :func:`convert_weights`.
+        classes (Sequence[str], optional): Names of the head's classes, in
+            its order; a test then refuses data with another order.
+        **options: Others of :func:`convert_weights`.
+
+    Returns:
+        ConversionReport: What became of every key.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be converted; the message names it and
+            says why. Nothing is written then.
+    """
+    source, target = Path(source), Path(target)
+    if target.is_dir() or target.resolve() == source.resolve():
+        raise ValueError(f'{target}: expected the name of a new file')
+    content = _read(source)
+    weights, others = _weights(content, source)
+    try:
+        converted, report = convert_weights(
+            weights, source.name, form, **options
+        )
+        info = _dataset_meta(content, converted, classes)
+    except ValueError as error:
+        raise ValueError(f'{source}: {error}') from None
+    report.left_out.update(others)
+    origin = dict(
+        file=source.name, sha256=file_sha256(source), format=report.format
+    )
+    meta = dict(converted_from=origin, uniemox_mm=__version__)
+    if info:
+        meta['dataset_meta'] = info
+    with atomic_file(target, 'wb') as file:
+        torch.save(dict(meta=meta, state_dict=converted), file)
+    with atomic_file(target.with_suffix('.report.txt')) as file:
+        file.write('\n'.join(report.lines()) + '\n')
+    return report
+
+
+def _read(source: Path) -> dict[str, Any]:
+    if source.is_file() and is_torchscript(source):
+        return dict(state_dict=read_torchscript(source))
+    return read_checkpoint(source)
+
+
+def _weights(
+    content: Mapping[str, Any], source: Path
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The model's weights, and what else the file has."""
+    weights = weights_of(content, source, _ENTRIES)
+    others = [
+        key
+        for key, value in content.items()
+        if weights is not content and value is not weights and key != 'meta'
+    ]
+    if all(key.startswith(_WRAPPER) for key in weights):
+        weights = {k.removeprefix(_WRAPPER): v for k, v in weights.items()}
+    return weights, {f'[{key}]': 'beside the weights' for key in others}
+
+
+def _dataset_meta(
+    content: Mapping[str, Any],
+    converted: Mapping[str, Tensor],
+    classes: Sequence[str] | None,
+) -> dict[str, Any]:
+    """What is known of the classes."""
+    if classes is None:
+        meta = content.get('meta')
+        known = meta.get('dataset_meta') if isinstance(meta, dict) else None
+        return dict(known) if isinstance(known, dict) else {}
+    head = converted.get('head.fc.weight')
+    count = 0 if head is None else head.shape[0]
+    if count != len(classes) or len(set(classes)) != count:
+        raise ValueError(
+            f'there are {len(set(classes))} names of classes, but the head '
+            f'has {count} outputs'
+        )
+    return dict(classes=tuple(classes))

@@ -1,0 +1,48 @@
+"""All weights of a checkpoint as safetensors."""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save
+
+from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.models.weight_files import SAFETENSORS
+
+from .description import describe, write_json
+from .trained_model import TrainedModel
+
+
+def export_safetensors(trained: TrainedModel, target: Path) -> list[Path]:
+    """Writes every weight, and a JSON file that says what they are.
+
+    Decoder, fusion and head are in it too, by MMPretrain's names, so that
+    training can go on elsewhere. ``read_checkpoint`` and ``convert.py`` give
+    the same weights back, bit by bit.
+
+    Args:
+        trained (TrainedModel): What to export.
+        target (Path): The file; the JSON goes beside it.
+
+    Returns:
+        list[Path]: What was written.
+
+    Raises:
+        ValueError: ``target`` does not end in ``.safetensors``.
+    """
+    if target.suffix != SAFETENSORS:
+        raise ValueError(
+            f'{target}: expected a name that ends in .safetensors'
+        )
+    content = describe(trained, 'safetensors')
+    # Views into one storage are several tensors there.
+    weights = {k: v.contiguous().clone() for k, v in trained.weights.items()}
+    meta: dict = dict(exported_from=content['source'])
+    if trained.classes:
+        meta['dataset_meta'] = dict(classes=trained.classes)
+    with atomic_file(target, 'wb') as file:
+        file.write(
+            save(weights, dict(format='pt', uniemox_mm=json.dumps(meta)))
+        )
+    beside = target.with_name(f'{target.name}.json')
+    write_json(beside, content)
+    return [target, beside]
