@@ -5,6 +5,7 @@ import warnings
 from contextlib import redirect_stdout
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .mmcv_ops import provide_mmcv_ops
 from .version import __version__
@@ -88,4 +89,22 @@ for _part in ('mmpretrain.datasets', 'mmpretrain.models'):
 
 from . import datasets, engine, evaluation, models  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']
+if TYPE_CHECKING:
+    from .apis.inference import EmotionInferencer, ZeroShotEmotionInferencer
+
+__all__ = [
+    'EmotionInferencer',
+    'ZeroShotEmotionInferencer',
+    '__version__',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Training needs none of them, and they import MMPretrain's inferencers.
+    if name in ('EmotionInferencer', 'ZeroShotEmotionInferencer'):
+        return getattr(import_module('.apis.inference', __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,0 +1,27 @@
+"""``python -m uniemox_mm``: what needs no copy of the repository."""
+
+import argparse
+import sys
+
+from uniemox_mm.apis.inference import predict_command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments (list[str], optional): The command line. Defaults to the
+            process's own.
+
+    Returns:
+        int: The exit code.
+    """
+    parser = argparse.ArgumentParser(prog='python -m uniemox_mm')
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    predict_command.add_to(commands)
+    args = parser.parse_args(arguments)
+    return args.run(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

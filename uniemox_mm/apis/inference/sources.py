@@ -1,0 +1,170 @@
+"""What an inferencer is asked about: images from anywhere."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.datasets.image_lists import search_images
+from uniemox_mm.datasets.lmdb_paths import split_lmdb_path
+from uniemox_mm.models.detectors.detector_input import to_bgr
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to answer for.
+
+    Attributes:
+        name (str): What messages call it: its path, or ``inputs[3]``.
+        path (str, optional): Its file, where it is one.
+        content (object): An array or a Pillow image, where it is no file.
+        error (str): What is wrong with it before it is read, or blank.
+    """
+
+    name: str
+    path: str | None = None
+    content: Any = None
+    error: str = ''
+
+
+def is_one_image(inputs: object, sources: Sequence[Source]) -> bool:
+    """Whether somebody asked for one image, or for a folder without any."""
+    if isinstance(inputs, str | Path):
+        return sources[0].path == str(inputs)
+    return not isinstance(inputs, list | tuple | Iterator)
+
+
+def list_sources(inputs: Any) -> list[Source]:
+    """Lists the images of paths, folders, arrays and Pillow images.
+
+    Folders are searched with all that is below them, sorted by path, hidden
+    files left out; what does not end like an image is passed over. A folder
+    without images is a source with an error.
+
+    Args:
+        inputs (object): One of them, or a list, tuple or iterator of them.
+
+    Returns:
+        list[Source]: The images, in order.
+    """
+    if not isinstance(inputs, list | tuple | Iterator):
+        return _sources_of(inputs, 'the image')
+    return [
+        source
+        for position, item in enumerate(inputs)
+        for source in _sources_of(item, f'inputs[{position}]')
+    ]
+
+
+def _sources_of(item: Any, name: str) -> list[Source]:
+    if isinstance(item, str | Path):
+        folder = Path(item)
+        if not _is_folder(folder):
+            return [Source(str(item), path=str(item))]
+        try:
+            names = search_images(folder, folder)
+        except ValueError as error:
+            return [Source(str(item), path=str(item), error=str(error))]
+        if not names:
+            problem = f'{item}: a folder without images'
+            return [Source(str(item), path=str(item), error=problem)]
+        paths = [str(folder / name) for name in names]
+        return [Source(path, path=path) for path in paths]
+    if isinstance(item, Image.Image):
+        path = getattr(item, 'filename', '') or None
+        name = f'{name} ({path})' if path else name
+        return [Source(name, path=path and str(path), content=item)]
+    if isinstance(item, np.ndarray):
+        return [Source(name, content=item)]
+    return [
+        Source(
+            name,
+            error=f'{name}: expected a path, an array or a Pillow image, but '
+            f'got {type(item).__name__}',
+        )
+    ]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long; reading it will say so
+        return False
+
+
+class SourceReader:
+    """Reads images as a test pipeline does, wherever they come from.
+
+    Args:
+        load (Callable): The pipeline's first transform, such as
+            ``LoadEmotionImage``. Its ``min_size`` goes for arrays as well.
+    """
+
+    def __init__(self, load: Callable[[dict], dict]) -> None:
+        self.load = load
+        self.min_size = getattr(load, 'min_size', 1)
+
+    def __call__(self, source: Source) -> dict:
+        """Reads an image.
+
+        Returns:
+            dict: ``img`` (h, w, 3) uint8, BGR, upright by EXIF,
+            ``img_shape``, ``ori_shape``, ``img_path``, and what the transform
+            adds to files.
+
+        Raises:
+            BadSampleError: It cannot be used; the message names it.
+        """
+        if source.error:
+            raise BadSampleError(source.error)
+        if source.content is None:
+            assert source.path is not None
+            return self._read_file(source.path)
+        try:
+            image = to_bgr(source.content)
+        except Exception as error:  # decoders raise what they like
+            what = str(error) or type(error).__name__
+            raise BadSampleError(f'{source.name}: {what}') from error
+        height, width = shape = image.shape[:2]
+        if min(shape) < self.min_size:
+            raise BadSampleError(
+                f'{source.name}: the image is {width} x {height} pixels; '
+                f'expected at least {self.min_size} on either side'
+            )
+        return dict(
+            img=image,
+            img_path=source.path,
+            img_shape=shape,
+            ori_shape=shape,
+        )
+
+    def whole(self, source: Source) -> np.ndarray:
+        """An image at its size, where the pipeline has it decoded smaller.
+
+        Returns:
+            np.ndarray: (H, W, 3) uint8, BGR.
+        """
+        reader = self
+        if getattr(self.load, 'decode_short_side', None) is not None:
+            load: Any = copy.copy(self.load)
+            load.decode_short_side = None
+            reader = SourceReader(load)
+        return reader(source)['img']
+
+    def _read_file(self, path: str) -> dict:
+        try:
+            if split_lmdb_path(path) is None and not Path(path).exists():
+                raise BadSampleError(f'{path}: no such image')
+            return self.load(dict(img_path=path))
+        except (BadSampleError, ImportError):
+            raise
+        except Exception as error:
+            raise BadSampleError(
+                f'{path}: expected a readable image, but reading failed with '
+                f'{type(error).__name__}: {error}'
+            ) from error
