@@ -66,7 +66,9 @@ def read_pair(
     if not isinstance(results['img'], list):
         sys.exit('the pipeline of this config has no SceneAndPerson')
     persons = results.get('persons', [])
-    original = draw_boxes(original, persons, results['person_box'])
+    original = draw_boxes(
+        original, results['ori_shape'], persons, results['person_box']
+    )
     count = f'{len(persons)} {"person" if len(persons) == 1 else "people"}'
     people = count if 'persons' in results else 'no boxes'
     views = [original, *map(to_rgb, results['img'])]
@@ -78,17 +80,21 @@ def to_rgb(image: np.ndarray) -> Image.Image:
 
 
 def draw_boxes(
-    image: Image.Image, persons: Sequence, chosen: Sequence | None
+    image: Image.Image,
+    ori_shape: tuple[int, int],
+    persons: Sequence,
+    chosen: Sequence | None,
 ) -> Image.Image:
-    """Scales an image to its cell and draws the boxes there."""
+    """Scales an image to its cell and draws the boxes of the original."""
     tile = ImageOps.contain(image, (CELL, CELL))
-    across, down = tile.width / image.width, tile.height / image.height
+    height, width = ori_shape
+    across, down = tile.width / width, tile.height / height
     draw = ImageDraw.Draw(tile)
 
-    def outline(box: Sequence, color: tuple, width: int) -> None:
+    def outline(box: Sequence, color: tuple, line: int) -> None:
         x1, y1, x2, y2 = box[:4]
         place = (x1 * across, y1 * down, x2 * across - 1, y2 * down - 1)
-        draw.rectangle(place, outline=color, width=width)
+        draw.rectangle(place, outline=color, width=line)
 
     for box in persons:
         outline(box, THIN, 1)

@@ -1,0 +1,89 @@
+r"""Shows how encoders tell classes apart: t-SNE or UMAP of their features.
+
+The features of a split by each checkpoint, a color for each class. Checkpoints
+are classifiers, or pretrained encoders with the config of a classifier. The
+silhouette score is that of the features, not of the picture.
+
+Examples:
+    python tools/visualization/embed.py \
+        --checkpoint work_dirs/demo/finetune work_dirs/demo/scratch
+    python tools/visualization/embed.py --checkpoint mae.pth ours.pth \
+        --config configs/linear_probe/vit-l_uniemox.py --dataset fi \
+        --data-root data/FI --method umap --num 2000
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import uniemox_mm  # noqa: F401  (registers the parts)
+from uniemox_mm.apis.pictures.checkpoints import name_checkpoints
+from uniemox_mm.apis.pictures.embedding_figure import draw_embeddings
+from uniemox_mm.apis.pictures.embeddings import embed_split
+
+TITLES = dict(tsne='t-SNE', umap='UMAP')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        '--checkpoint',
+        nargs='+',
+        required=True,
+        help='files, or work dirs for their best or newest',
+    )
+    parser.add_argument(
+        '--config',
+        nargs='+',
+        default=[],
+        help='one for all or one each (the one beside each checkpoint)',
+    )
+    parser.add_argument('--names', nargs='+', default=[], help='for titles')
+    parser.add_argument('--dataset', help='for configs for any dataset')
+    parser.add_argument('--data-root', help="in place of the configs'")
+    parser.add_argument('--split', default='test')
+    parser.add_argument('--method', choices=TITLES, default='tsne')
+    parser.add_argument(
+        '--num', type=int, help='at most so many images, chosen at random'
+    )
+    parser.add_argument('--perplexity', type=float, help='of t-SNE (30)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--out', type=Path, default=Path('embedding.png'))
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    found = {}
+    try:
+        for checkpoint in name_checkpoints(
+            args.checkpoint,
+            args.config,
+            args.names,
+            args.data_root,
+            args.dataset,
+        ):
+            embedding = embed_split(
+                checkpoint,
+                args.split,
+                args.method,
+                args.seed,
+                args.num,
+                args.perplexity,
+            )
+            found[checkpoint.name] = embedding
+            print(
+                f'{checkpoint.name}: silhouette {embedding.silhouette:.3f} '
+                f'on {len(embedding.labels)} images of {args.split}'
+            )
+        title = f'{TITLES[args.method]} of {args.split}'
+        draw_embeddings(args.out, found, title)
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(str(error))
+    print(f'{TITLES[args.method]}: {args.out}')
+
+
+if __name__ == '__main__':
+    main()

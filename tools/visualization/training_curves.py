@@ -1,0 +1,42 @@
+r"""Draws the curves of runs: losses, learning rate, validation.
+
+Of pretraining and of fine-tuning alike; several work dirs share a picture.
+
+Examples:
+    python tools/visualization/training_curves.py work_dirs/demo
+    python tools/visualization/training_curves.py work_dirs/demo/finetune \
+        work_dirs/demo/scratch --out curves.png
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from uniemox_mm.apis.pictures.checkpoints import short_names
+from uniemox_mm.apis.pictures.training_figure import draw_training
+from uniemox_mm.apis.pictures.training_logs import read_training_log
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('work_dirs', nargs='+')
+    parser.add_argument(
+        '--out', type=Path, default=Path('training_curves.png')
+    )
+    args = parser.parse_args()
+    names = short_names(args.work_dirs)
+    try:
+        logs = {
+            name: read_training_log(path)
+            for name, path in zip(names, args.work_dirs, strict=True)
+        }
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    draw_training(args.out, logs)
+    print(f'Training curves: {args.out}')
+
+
+if __name__ == '__main__':
+    main()
