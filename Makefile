@@ -12,13 +12,17 @@ DEMO_CONFIG := configs/uniemox_vit-tiny_demo.py
 DEMO_FINETUNE := configs/finetune/vit-tiny_demo.py
 # 2 test processes with 1 thread each suit a 2-core machine.
 TEST_PROCESSES ?= 2
+BENCHMARK := work_dirs/benchmark
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo page test test-long benchmark lint format clean
 
 help:
 	@echo 'make demo     pretrain, fine-tune, test on drawn pictures ($(DEMO))'
+	@echo 'make page     show the demo in the browser (after make demo)'
 	@echo 'make test     run the tests'
+	@echo 'make test-long   those left out of it, which take minutes'
+	@echo 'make benchmark   measure this machine ($(BENCHMARK))'
 	@echo 'make lint     check style and types'
 	@echo 'make format   lay the code out'
 	@echo 'make install  only make $(VENV)'
@@ -53,10 +57,10 @@ demo: $(STAMP)
 	@echo 'Pretraining; the log goes to $(DEMO)/console.log'
 	@$(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO) \
 	  > $(DEMO)/console.log || (tail -n 20 $(DEMO)/console.log; exit 1)
-	@$(BIN)/python tools/visualization/plot_losses.py $(DEMO) \
-	  --out $(DEMO)/losses.png
-	@$(BIN)/python tools/visualization/reconstruct.py $(DEMO_CONFIG) \
-	  $(DEMO) --split test --out $(DEMO)/reconstructions.png
+	@$(BIN)/python tools/visualization/training_curves.py $(DEMO) \
+	  --out $(DEMO)/pretraining.png
+	@$(BIN)/python tools/visualization/reconstruct.py \
+	  --checkpoint $(DEMO) --out $(DEMO)/reconstructions.png
 	@echo 'Fine-tuning on 40 pictures; the log goes to $(DEMO)/finetune.log'
 	@$(BIN)/python tools/train.py $(DEMO_FINETUNE) --load-from $(DEMO) \
 	  --work-dir $(DEMO)/finetune > $(DEMO)/finetune.log \
@@ -70,10 +74,29 @@ demo: $(STAMP)
 	  > $(DEMO)/scratch_test.log || (cat $(DEMO)/scratch_test.log; exit 1)
 	@$(BIN)/python tools/demo/compare.py $(DEMO)/finetune/test \
 	  $(DEMO)/scratch/test
+	@$(BIN)/python tools/visualization/training_curves.py $(DEMO)/finetune \
+	  $(DEMO)/scratch --out $(DEMO)/finetuning.png
+	@$(BIN)/python tools/visualization/cam.py \
+	  $(DEMO_LABELLED)/*/00000.jpg --checkpoint $(DEMO)/finetune \
+	  $(DEMO)/scratch --out $(DEMO)/cam.png
 	@echo 'Checkpoints, logs, pictures and numbers: $(DEMO)'
+
+page: $(STAMP)
+	@$(BIN)/python tools/demo/app.py --checkpoint $(DEMO)/finetune \
+	  --pretrained $(DEMO) --persons $(DEMO_RAW)/persons.json \
+	  --examples $(DEMO_RAW)/image
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) $(ARGS)
+
+test-long: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) -m long
+
+# On whatever there is; the steps first, written to take a GPU under 8 minutes.
+benchmark: $(STAMP)
+	$(BIN)/python tools/benchmark/train_step.py --out $(BENCHMARK)
+	$(BIN)/python tools/benchmark/loader.py --out $(BENCHMARK)/loader
+	$(BIN)/python tools/benchmark/startup.py --out $(BENCHMARK)/startup
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS, PARAM_SCHEDULERS
 
 from tests.helpers import ROOT
+from tests.test_configs import without_amp
 
 CONFIG = ROOT / 'configs/finetune/vit-l_uniemox_fi.py'
 LR = 6.25e-5  # 1e-3 x 16 / 256
@@ -18,9 +19,7 @@ LR = 6.25e-5  # 1e-3 x 16 / 256
 def optimizer_of(cfg):
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
-    wrapper = dict(cfg.optim_wrapper, type='OptimWrapper')
-    del wrapper['dtype'], wrapper['loss_scale']
-    optim = build_optim_wrapper(model, wrapper)
+    optim = build_optim_wrapper(model, without_amp(cfg, fused=False))
     groups = {
         id(p): group for group in optim.param_groups for p in group['params']
     }

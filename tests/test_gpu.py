@@ -8,10 +8,21 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.structures import DataSample
 
-from tests.helpers import EMO_MAE, build, samples
+from tests.apis.step_speed.conftest import config
+from tests.engine.strategies.sharded_training import (
+    OPTIMIZER,
+    prepare,
+    settings,
+    train,
+)
+from tests.helpers import EMO_MAE, build, run_distributed, samples
 from tests.models.detectors.test_person_detector import SIZES, noise
 from tests.models.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis.features import extract_features
+from uniemox_mm.apis.step_speed.agreement import disagreement
+from uniemox_mm.apis.step_speed.arrangements import build_arrangements
+from uniemox_mm.apis.step_speed.waiting import count_waits
+from uniemox_mm.engine.strategies import EmoFSDPStrategy
 from uniemox_mm.models import PersonDetector
 
 pytestmark = pytest.mark.skipif(
@@ -114,3 +125,71 @@ def test_a_classifier_learns_in_amp_and_predicts_as_on_the_cpu():
     expected, _ = extract_features(model.cpu(), [copy.deepcopy(batch)])
     np.testing.assert_allclose(features, expected, atol=2e-2)
     assert labels.tolist() == list(range(8))
+
+
+def test_the_teacher_is_in_half_precision_there_and_back_in_full_here():
+    teacher = ready().target_generator.cuda()
+    towers = {
+        name.startswith('visual.'): value.dtype
+        for name, value in teacher.clip.named_parameters()
+        if name != 'logit_scale'
+    }
+    assert towers == {True: torch.float16, False: torch.float32}
+    teacher.cpu()
+    assert teacher.clip.visual.conv1.weight.dtype == torch.float32
+
+
+def test_a_step_never_waits_for_the_device():
+    for arrangement in arrangements('ours', 'cached', 'scene'):
+        for _ in range(2):
+            arrangement.step()
+        assert count_waits(arrangement, torch.device('cuda')) == {}
+
+
+def test_the_authors_arrangement_computes_the_same_losses():
+    ours, reference = arrangements('ours', 'reference')
+    assert max(disagreement(ours, reference).values()) < 1e-4
+
+
+def test_compiled_layers_compute_the_same_losses():
+    found = arrangements('ours', 'compiled', 'checkpointed')
+    losses = []
+    for arrangement in found:
+        torch.manual_seed(5)
+        losses.append(arrangement.step())
+    for name, value in losses[0].items():
+        for other in losses[1:]:
+            assert abs(value - other[name]) < 2e-2  # bfloat16
+
+
+def arrangements(*names):
+    cfg = config()
+    return build_arrangements(cfg, names, 8, torch.device('cuda'))
+
+
+def fsdp_steps(rank, world, folder):
+    optimizer = dict(
+        OPTIMIZER,
+        type='AmpOptimWrapper',
+        dtype='bfloat16',
+        loss_scale=dict(enabled=False),
+    )
+    wrapper = dict(
+        type='MMFullyShardedDataParallel',
+        auto_wrap_policy='wrap_transformer_layers',
+    )
+    strategy = EmoFSDPStrategy(
+        model_wrapper=wrapper, **settings(folder, 'gpu')
+    )
+    losses = train(prepare(strategy, optimizer), rank, range(3))
+    assert torch.isfinite(losses).all()
+    teacher = strategy.model.module.target_generator.clip
+    assert {p.is_cuda for p in teacher.parameters()} == {True}
+    keys = build(EMO_MAE).state_dict().keys()
+    assert strategy.model_state_dict().keys() == keys
+    (folder / 'done').touch()
+
+
+def test_fsdp_takes_the_teacher_along(tmp_path):
+    run_distributed(1, fsdp_steps, tmp_path)
+    assert (tmp_path / 'done').exists()

@@ -1,9 +1,13 @@
+import os
+
 import pytest
 from mmengine.config import Config
 
 from uniemox_mm.engine.launch import (
     fit_to_machine,
-    learning_rate_note,
+    place_of_process,
+    scale_learning_rate,
+    switch_amp,
     use_amp,
 )
 
@@ -67,31 +71,115 @@ def test_wrapper_settings_of_the_user_are_kept(monkeypatch):
     )
 
 
+def rate_config(counts=1, enable=False, strategy=None):
+    settings = dict(
+        auto_scale_lr=dict(base_batch_size=512, enable=enable),
+        train_dataloader=dict(batch_size=64),
+        optim_wrapper=dict(optimizer=dict(lr=2e-3)),
+    )
+    if strategy:
+        strategy['gradient_accumulation_steps'] = counts
+        settings['strategy'] = strategy
+    else:
+        settings['optim_wrapper']['accumulative_counts'] = counts
+    return Config(settings)
+
+
+STRATEGIES = [None, dict(type='EmoDeepSpeedStrategy')]
+
+
+@pytest.mark.parametrize('strategy', STRATEGIES)
 @pytest.mark.parametrize(
-    ('world', 'enable', 'counts', 'note'),
+    ('world', 'counts', 'made'),
+    [(2, 1, '2 x 64 makes 128'), (4, 4, '4 x 64 x 4 makes 1024')],
+)
+def test_the_rate_follows_the_batch(world, counts, made, strategy):
+    note = f'The learning rate is for batches of 512, but {made}: '
+    cfg = rate_config(counts, strategy=strategy)
+    assert (
+        scale_learning_rate(cfg, world) == note + '--auto-scale-lr adapts it.'
+    )
+    assert cfg.optim_wrapper.optimizer.lr == 2e-3
+    cfg = rate_config(counts, enable=True, strategy=strategy)
+    size = 64 * world * counts
+    expected = 1e-3 * size / 256  # the authors' rule
+    assert scale_learning_rate(cfg, world) == (
+        f'The learning rate is for batches of 512, and {made}: it becomes '
+        f'{expected:g} in place of 0.002.'
+    )
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected, rel=1e-12)
+    # MMEngine would scale it again, and so would a run of the dumped config.
+    assert cfg.auto_scale_lr == dict(base_batch_size=size, enable=False)
+    cfg.auto_scale_lr.enable = True
+    assert scale_learning_rate(cfg, world) == ''
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize('strategy', STRATEGIES)
+@pytest.mark.parametrize('enable', [False, True])
+@pytest.mark.parametrize(('world', 'counts'), [(8, 1), (4, 2)])
+def test_the_rate_of_its_batch_stays(world, counts, enable, strategy):
+    cfg = rate_config(counts, enable, strategy)
+    assert scale_learning_rate(cfg, world) == ''
+    assert cfg.optim_wrapper.optimizer.lr == 2e-3
+
+
+def test_a_batch_of_unknown_size():
+    cfg = rate_config()
+    cfg.train_dataloader.pop('batch_size')  # a batch sampler knows it
+    assert scale_learning_rate(cfg, 2) == ''
+    cfg.auto_scale_lr.enable = True
+    with pytest.raises(ValueError) as error:
+        scale_learning_rate(cfg, 2)
+    assert str(error.value) == (
+        'auto_scale_lr needs auto_scale_lr.base_batch_size, '
+        'train_dataloader.batch_size and optim_wrapper.optimizer.lr'
+    )
+    cfg.pop('auto_scale_lr')
+    assert scale_learning_rate(cfg, 2) == ''
+
+
+@pytest.mark.parametrize(
+    ('variables', 'launcher', 'place'),
     [
-        (8, False, 1, ''),
-        (4, False, 2, ''),
-        (1, True, 1, ''),
+        (dict(RANK='3', WORLD_SIZE='8'), 'pytorch', (3, 8)),
+        (dict(SLURM_PROCID='5', SLURM_NTASKS='16'), 'slurm', (5, 16)),
         (
-            2,
-            False,
-            1,
-            'The learning rate is for batches of 512, but 2 x 64 makes 128: '
-            '--auto-scale-lr adapts it.',
+            dict(OMPI_COMM_WORLD_RANK='1', OMPI_COMM_WORLD_SIZE='2'),
+            'mpi',
+            (1, 2),
         ),
+        (dict(RANK='3', WORLD_SIZE='8'), 'none', (0, 1)),
+        ({}, 'pytorch', (0, 1)),
     ],
 )
-def test_learning_rate_note(world, enable, counts, note):
+def test_place_of_process(monkeypatch, variables, launcher, place):
+    for prefix in ('RANK', 'WORLD', 'SLURM_', 'OMPI_'):
+        for name in [n for n in os.environ if n.startswith(prefix)]:
+            monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert place_of_process(launcher) == place
+
+
+def test_amp_of_deepspeed_is_its_autocast(monkeypatch):
+    strategy = dict(type='EmoDeepSpeedStrategy', autocast='float16')
+    wrapper = dict(type='DeepSpeedOptimWrapper')
     cfg = Config(
         dict(
-            auto_scale_lr=dict(base_batch_size=512, enable=enable),
-            train_dataloader=dict(batch_size=64),
-            optim_wrapper=dict(accumulative_counts=counts),
+            runner_type='FlexibleRunner',
+            strategy=strategy,
+            optim_wrapper=wrapper,
         )
     )
-    assert learning_rate_note(cfg, world) == note
-    cfg.train_dataloader.pop('batch_size')  # a batch sampler knows it
-    assert learning_rate_note(cfg, world) == ''
-    cfg.pop('auto_scale_lr')
-    assert learning_rate_note(cfg, world) == ''
+    switch_amp(cfg, True)
+    assert cfg.strategy.autocast == 'float16'
+    switch_amp(cfg, False)
+    assert 'autocast' not in cfg.strategy
+    switch_amp(cfg, True)
+    assert cfg.strategy.autocast == 'bfloat16'
+    monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
+    assert fit_to_machine(cfg, 'pytorch') == [
+        'No accelerator here: training in fp32 instead of AMP.'
+    ]
+    assert cfg.optim_wrapper == wrapper and 'autocast' not in cfg.strategy

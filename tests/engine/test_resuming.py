@@ -2,11 +2,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from uniemox_mm.engine.resuming import (
     find_checkpoint,
     remove_unfinished,
     resume_command,
+    set_resume,
 )
 
 
@@ -26,6 +28,36 @@ def test_unfinished_files_are_removed(tmp_path):
     remove_unfinished(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {'epoch_2.pth', 'note.tmp'}
     remove_unfinished(tmp_path / 'nowhere')
+
+
+def test_unfinished_folders_are_removed(tmp_path):
+    folder = tmp_path / '.epoch_3.pth-unfinished.tmp'
+    folder.mkdir()
+    (folder / 'part.pt').touch()
+    remove_unfinished(tmp_path)
+    assert not folder.exists()
+
+
+def test_the_config_is_pointed_at_the_checkpoint(tmp_path):
+    def config():
+        return Config(dict(work_dir=str(tmp_path), load_from='start.pth'))
+
+    cfg = config()
+    assert set_resume(cfg, None) == '' and cfg.load_from == 'start.pth'
+    assert set_resume(cfg, 'auto') == (
+        f'Nothing to resume in {tmp_path}: starting anew.'
+    )
+    assert cfg.load_from == 'start.pth' and 'resume' not in cfg
+    (tmp_path / 'epoch_2.pth').mkdir()  # of DeepSpeed
+    for resume in ('auto', str(tmp_path / 'epoch_2.pth')):
+        cfg = config()
+        note = f'Resuming from {tmp_path}/epoch_2.pth.'
+        assert set_resume(cfg, resume) == note
+        assert cfg.resume is True
+        assert cfg.load_from == str(tmp_path / 'epoch_2.pth')
+    with pytest.raises(FileNotFoundError) as error:
+        set_resume(cfg, 'x.pth')
+    assert str(error.value) == '--resume x.pth: no such checkpoint'
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_a_second_call_only_adds_what_is_new(whole, place):
     assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
+@pytest.mark.long
 def test_killed_and_run_again_equals_uninterrupted(whole, place):
     out = place / 'killed'
     hold = place / 'hold'

@@ -140,7 +140,13 @@ def test_two_processes_measure_what_one_does(trained, tmp_path):
     assert [row[:3] for row in read[0]] == [row[:3] for row in read[1]]
 
 
-@pytest.mark.parametrize('place', ['second-epoch', 'last-validation'])
+@pytest.mark.parametrize(
+    'place',
+    [
+        pytest.param('second-epoch', marks=pytest.mark.long),
+        'last-validation',
+    ],
+)
 def test_killed_and_resumed_equals_uninterrupted(
     trained, data, pretrained, tmp_path, place
 ):

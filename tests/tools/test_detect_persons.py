@@ -168,7 +168,7 @@ def test_not_one_good_image_is_an_error(detector, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_any_moment_it_ends_with_the_same_file(
     narrow_yolov3, drawn, tmp_path
 ):
@@ -203,7 +203,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_file(
     assert not parts.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_write_what_one_writes(narrow_yolov3, drawn, tmp_path):
     one, two = tmp_path / 'one.json', tmp_path / 'two.json'
     launcher = ('-m', 'torch.distributed.run', '--standalone')
@@ -237,7 +237,7 @@ def test_errors_are_one_line(drawn, tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_narrow_yolov3_learns_to_find_drawn_people(tmp_path):
     """And feeds PersonCrop through the boxes file."""
     data, work_dir = tmp_path / 'data', tmp_path / 'work'

@@ -133,7 +133,7 @@ def test_candidates_figure_and_another_folder(call, tmp_path):
     assert figure.read_bytes()[:4] == b'\x89PNG'
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_it_ends_with_the_same_files(tmp_path):
     root = write_miniature('Emo8', tmp_path / 'Emo8', per_class=60)
     (root / 'awe/awe_00003.jpg').write_bytes(b'no image')

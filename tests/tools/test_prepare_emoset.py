@@ -71,6 +71,7 @@ def test_prepare_then_train_by_one_changed_line(
     assert (tmp_path / 'work/epoch_1.pth').is_file()
 
 
+@pytest.mark.long
 def test_killed_it_ends_with_the_same_files(tmp_path):
     raw = draw_emoset(tmp_path / 'raw', train=320, val=8, test=8, size=64)
 

@@ -104,7 +104,10 @@ def test_a_run_leaves_what_it_should(uninterrupted):
     'kill',
     [
         dict(sig='SIGKILL', place='after_train_iter', count=2),
-        dict(sig='SIGKILL', place='after_train_iter', count=7),
+        pytest.param(
+            dict(sig='SIGKILL', place='after_train_iter', count=7),
+            marks=pytest.mark.long,
+        ),
         dict(sig='SIGKILL', place='fsync', count=2),
         dict(sig='SIGKILL', place='after_train_epoch', count=2),
     ],
@@ -129,7 +132,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert_same_end(work_dir, uninterrupted[0])
 
 
-@pytest.mark.parametrize('sig', ['SIGINT', 'SIGTERM'])
+@pytest.mark.parametrize(
+    'sig', ['SIGINT', pytest.param('SIGTERM', marks=pytest.mark.long)]
+)
 def test_interrupted_run_prints_the_command_that_resumes(
     drawn, tmp_path, uninterrupted, sig
 ):
@@ -152,6 +157,7 @@ def test_interrupted_run_prints_the_command_that_resumes(
     assert_same_end(work_dir, uninterrupted[0])
 
 
+@pytest.mark.long
 def test_two_processes_killed_and_resumed(drawn, tmp_path):
     whole = write_config(tmp_path, drawn, tmp_path / 'whole')
     result = dist_train(whole)

@@ -1,6 +1,6 @@
 """The pictures show what they say."""
 
-import json
+import importlib
 import os
 import subprocess
 import sys
@@ -12,50 +12,29 @@ import torch
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
+from tests.apis.inference.classifiers import write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build, tiny_config
+from uniemox_mm.datasets.drawn_emoset import draw_class_folders
 
 sys.path.insert(0, str(ROOT / 'tools/visualization'))
 from browse_pairs import CELL, GAP, THICK, draw_sheet, read_pair
-from plot_losses import read_scalars
-from reconstruct import draw_grid, load_images
 
 
-def test_loss_curves_of_all_sittings_are_joined(tmp_path):
-    sittings = {
-        '20260101_1': [dict(loss=3.0, lr=1, step=1), dict(loss=2.0, step=2)],
-        '20260101_2': [dict(loss=1.5, loss_rec=0.5, step=2)],
-    }
-    for name, entries in sittings.items():
-        folder = tmp_path / name / 'vis_data'
-        folder.mkdir(parents=True)
-        (folder / 'scalars.json').write_text(
-            '\n'.join(json.dumps(entry) for entry in entries)
-        )
-    assert read_scalars(tmp_path) == dict(
-        loss=[(1, 3.0), (2, 1.5)], loss_rec=[(2, 0.5)]
-    )
+def load_tool(name):
+    return importlib.import_module(name)
 
 
-def test_images_are_centre_crops(drawn, tmp_path):
-    cfg = tiny_config(drawn, tmp_path)
-    pixels = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / 'a.png')
-    (found,) = load_images(cfg, [str(tmp_path / 'a.png')], 'test', 8)
-    expected = pixels[:, 8:40, ::-1].transpose(2, 0, 1)
-    np.testing.assert_array_equal(found.numpy(), expected)
-    assert load_images(cfg, [], 'test', 5).shape == (5, 3, 32, 32)
-    assert load_images(cfg, [], 'test', 99).shape == (8, 3, 32, 32)
+PAINT = load_tool('reconstruct')
+LOOK, EMBED = load_tool('cam'), load_tool('embed')
+CURVES = load_tool('training_curves')
 
 
-def test_grid_puts_every_picture_in_its_place():
-    columns = [
-        np.full((3, 32, 32, 3), 60 * (i + 1), np.uint8) for i in range(4)
-    ]
-    columns[2][1] = 7
-    grid = np.asarray(draw_grid(columns))
-    assert grid[18 + 10, 10].tolist() == [60] * 3
-    assert grid[18 + 132 + 10, 2 * 132 + 10].tolist() == [7] * 3
-    assert grid[18 + 2 * 132 + 10, 3 * 132 + 10].tolist() == [240] * 3
+def refusal(tool, monkeypatch, *arguments):
+    """What a command line says before it ends with an error."""
+    monkeypatch.setattr(sys, 'argv', ['tool', *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        tool.main()
+    return str(stopped.value)
 
 
 @pytest.mark.slow
@@ -66,26 +45,92 @@ def test_reconstruct_from_the_command_line(drawn, tmp_path):
     model.init_weights()
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'epoch_1.pth')
     out = tmp_path / 'new' / 'r.png'
-    subprocess.run(
+    done = subprocess.run(
         [
             sys.executable, 'tools/visualization/reconstruct.py',
-            tmp_path / 'c.py', tmp_path, '--num', '2', '--out', out,
+            '--checkpoint', tmp_path, '--num', '2', '--out', out,
         ],
         cwd=ROOT,
         check=True,
+        capture_output=True,
+        text=True,
         timeout=120,
     )  # fmt: skip
-    picture = np.asarray(Image.open(out))
-    assert picture.shape == (18 + 2 * 132, 4 * 132, 3)
-    original = picture[18 : 18 + 128, :128]
-    masked = picture[18 : 18 + 128, 132 : 132 + 128]
-    pasted = picture[18 : 18 + 128, 3 * 132 : 3 * 132 + 128]
-    hidden = (masked == 128).all(-1)
-    assert hidden.mean() == pytest.approx(0.75, abs=0.01)
-    # What was visible is shown as it is.
-    difference = abs(original.astype(int) - pasted.astype(int)).max(-1)
-    assert difference[~hidden].max() <= 1
-    assert difference[hidden].mean() > 1
+    assert done.stdout.endswith(f'Reconstructions: {out}\n')
+    assert Image.open(out).size == (4 * 166 + 6, 6 + 15 + 2 * 166)
+
+
+def test_the_same_from_python(tmp_path, monkeypatch, capsys):
+    """Grad-CAM, t-SNE and curves by their command lines, in this process."""
+    data = draw_class_folders(tmp_path / 'emo8', per_class=10, size=40)
+    work_dir = write_work_dir(tmp_path / 'ft', str(data))
+    image = str(data / 'awe' / '00000.jpg')
+    log = work_dir / '1' / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('{"loss": 1.0, "lr": 0.1, "iter": 1, "step": 1}')
+    for tool, arguments, said in (
+        (LOOK, [image, '--checkpoint', work_dir], 'Activation maps'),
+        (LOOK, [image, '--checkpoint', work_dir, '--target', 'awe'], 'Act'),
+        (EMBED, ['--checkpoint', work_dir, '--seed', '1'], 't-SNE'),
+        (CURVES, [work_dir], 'Training curves'),
+    ):
+        out = tmp_path / 'new' / f'{said}.png'
+        command = ['tool', *arguments, '--out', out]
+        monkeypatch.setattr(sys, 'argv', list(map(str, command)))
+        tool.main()
+        assert f'{said}' in capsys.readouterr().out
+        assert (np.asarray(Image.open(out).convert('L')) < 200).any()
+
+
+def test_command_lines_say_what_is_wrong(tmp_path, monkeypatch):
+    work_dir = write_work_dir(tmp_path / 'ft')
+    text = tmp_path / 'text.jpg'
+    text.write_text('no image')
+    path = work_dir / 'epoch_3.pth'
+    for tool, arguments, message in (
+        (PAINT, ['--checkpoint', 'gone'], 'gone: no such checkpoint'),
+        (
+            PAINT,
+            ['--checkpoint', work_dir, '--num', '0'],
+            '--num 0: expected at least 1',
+        ),
+        (
+            PAINT,
+            ['--checkpoint', work_dir],
+            f'{path}: ImageClassifier reconstructs no images here: expected '
+            'EmoMAE or MAE with a decoder and a head (pretraining, with L1)',
+        ),
+        (
+            LOOK,
+            [text, '--checkpoint', work_dir],
+            f'{text}: expected a readable image, but decoding failed with',
+        ),
+        (
+            LOOK,
+            [text, '--checkpoint', work_dir, '--target', 'joy'],
+            f"{path}: knows no class 'joy'; it has amusement, awe",
+        ),
+        (
+            EMBED,
+            ['--checkpoint', work_dir, '--data-root', tmp_path / 'no'],
+            str(tmp_path / 'no'),
+        ),
+        (
+            CURVES,
+            [tmp_path / 'no'],
+            f'{tmp_path}/no: has no */vis_data/scalars.json; expected the',
+        ),
+    ):
+        said = refusal(tool, monkeypatch, *arguments)
+        assert said.startswith(message), said
+    monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
+    Image.new('RGB', (40, 40)).save(text.with_suffix('.png'))
+    arguments = [text.with_suffix('.png'), '--checkpoint', work_dir]
+    said = refusal(LOOK, monkeypatch, *arguments)
+    assert said == (
+        'Grad-CAM needs the package grad-cam: pip install grad-cam, or pip '
+        "install -e '.[pictures]'"
+    )
 
 
 def test_pairs_show_the_box_that_is_cut_out(drawn, tmp_path):

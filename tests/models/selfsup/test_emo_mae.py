@@ -157,6 +157,23 @@ def test_cached_text_features_equal_the_captions():
         torch.testing.assert_close(results[0][name], results[1][name])
 
 
+def test_cached_image_features_are_omega():
+    model = ready()
+    scene, _ = views()
+    features = model.target_generator.encode_image(scene).half()
+    with_features = samples(4)
+    for sample, row in zip(with_features, features.numpy(), strict=True):
+        sample.set_field(row, 'image_feature')
+    given = []
+    forward = model.distill.forward
+    model.distill.forward = lambda *args: given.append(args) or forward(*args)
+    losses = model(views(), with_features, mode='loss')
+    assert list(losses) == ['loss_rec', 'loss_similarity', 'loss_feature']
+    ((_, omega, _),) = given
+    assert omega.dtype == torch.float32
+    assert torch.equal(omega, features.float())
+
+
 def test_bfloat16_stays_close_to_float32():
     """As AmpOptimWrapper runs it, on the CPU."""
     model = ready()

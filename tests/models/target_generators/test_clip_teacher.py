@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import open_clip
 import pytest
 import torch
@@ -130,13 +131,46 @@ def test_frozen_even_for_an_optimizer_over_all_parameters():
     assert not any(p.requires_grad for p in teacher.clip.parameters())
 
 
-def test_follows_the_model_to_other_devices_and_types():
+def dtypes(teacher):
+    return {value.dtype for value in teacher.clip.state_dict().values()}
+
+
+def test_follows_the_model_to_other_devices():
     holder = nn.ModuleList([build(TEACHER)])
-    holder.double()
-    assert holder[0].clip.visual.conv1.weight.dtype == torch.float64
-    assert holder[0].scale.dtype == torch.float64
     holder.to('meta')
-    assert holder[0].clip.text_projection.is_meta
+    teacher = holder[0]
+    assert all(value.is_meta for value in teacher.clip.state_dict().values())
+    assert teacher.scale.is_meta and teacher.shift.is_meta
+
+
+@pytest.mark.parametrize('convert', ['half', 'bfloat16', 'double'])
+def test_keeps_its_precision_when_the_student_changes_its_own(convert):
+    holder = nn.ModuleList([build(TEACHER), nn.Linear(2, 2)])
+    teacher, images = holder[0], torch.randn(2, 3, 32, 32)
+    before, expected = bits(teacher), teacher(images, ['a dog'])
+    getattr(holder, convert)()
+    assert holder[1].weight.dtype != torch.float32
+    assert_same(before, teacher)
+    assert teacher.scale.dtype == teacher.shift.dtype == torch.float32
+    for found, feature in zip(
+        teacher(images, ['a dog']), expected, strict=True
+    ):
+        assert torch.equal(found, feature)
+
+
+def test_can_be_built_without_memory_and_filled_later():
+    source, images = build(TEACHER), torch.randn(2, 3, 32, 32)
+    with torch.device('meta'):
+        teacher = build(TEACHER)
+    teacher.to_empty(device='cpu')
+    teacher.clip.load_state_dict(source.clip.state_dict())
+    for ours, theirs in ((teacher, source), (teacher.clip, source.clip)):
+        for empty, full in zip(ours.buffers(), theirs.buffers(), strict=True):
+            empty.copy_(full)
+    assert_same(bits(source), teacher)
+    found, expected = (each(images, ['a dog']) for each in (teacher, source))
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
 
 
 def test_loads_a_local_file(tmp_path):
@@ -255,9 +289,132 @@ def test_fingerprint_changes_with_what_the_weights_do_not_show():
         assert other != first
 
 
+def test_image_fingerprint_changes_with_the_image_tower_alone():
+    teacher = build(TEACHER)
+    first = teacher.image_fingerprint()
+    assert list(first) == [
+        'model',
+        'embed_dim',
+        'image_architecture',
+        'image_preprocessing',
+        'image_weights_sha256',
+    ]
+    assert first['image_preprocessing'] == dict(
+        size=teacher.clip.visual.preprocess_cfg['size'],
+        mean=teacher.clip.visual.preprocess_cfg['mean'],
+        std=teacher.clip.visual.preprocess_cfg['std'],
+    )
+    text = teacher.text_fingerprint()
+    with torch.no_grad():
+        teacher.clip.token_embedding.weight[7, 3] += 1
+        teacher.clip.logit_scale += 1  # in neither
+    assert teacher.image_fingerprint() == first
+    assert teacher.text_fingerprint() != text
+    with torch.no_grad():
+        teacher.clip.visual.conv1.weight[5, 1, 2, 3] += 1
+    changed = teacher.image_fingerprint()
+    assert {k for k in first if first[k] != changed[k]} == {
+        'image_weights_sha256'
+    }
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+def test_image_fingerprint_is_that_of_the_rounded_weights(dtype):
+    """So that it is the same with an accelerator and without."""
+    teacher = build(TEACHER, dtype=dtype)
+    before = teacher.image_fingerprint()
+    teacher.clip.visual.to(getattr(torch, dtype))
+    assert dtypes(teacher) == {torch.float32, getattr(torch, dtype)}
+    assert teacher.image_fingerprint() == before
+    assert build(TEACHER, dtype='float32').image_fingerprint() != before
+
+
+def test_image_fingerprint_changes_with_what_the_weights_do_not_show():
+    first = build(TEACHER).image_fingerprint()
+    heads = copy.deepcopy(TEACHER['model_cfg'])
+    heads['vision_cfg']['head_width'] = 32
+    quick = dict(TEACHER['model_cfg'], quick_gelu=True)
+    teachers = [build(TEACHER, model_cfg=cfg) for cfg in (heads, quick)]
+    teachers.append(build(TEACHER))
+    cfg = teachers[2].clip.visual.preprocess_cfg
+    teachers[2].clip.visual.preprocess_cfg = dict(cfg, mean=(0.0, 0.0, 0.0))
+    for teacher in teachers:
+        other = teacher.image_fingerprint()
+        weights = 'image_weights_sha256'
+        assert other[weights] == first[weights]
+        assert other != first
+
+
 def test_text_features_do_not_depend_on_autocast():
     teacher = build(TEACHER)
     expected = teacher.encode_text(['a dog'])
     with torch.autocast('cpu', dtype=torch.bfloat16):
         found = teacher.encode_text(['a dog'])
     assert torch.equal(found, expected)
+
+
+def test_image_features_do_not_depend_on_autocast():
+    teacher, images = build(TEACHER), torch.randn(2, 3, 32, 32)
+    expected = teacher.encode_image(images)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = teacher.encode_image(images)
+        rounded = teacher.encode_image(images.bfloat16())
+    assert torch.equal(found, expected)
+    assert rounded.dtype == torch.float32
+
+
+def test_targets_may_be_used_in_a_graph_of_gradients():
+    """They come from inference mode, whose tensors cannot be kept for it."""
+    teacher = build(TEACHER)
+    targets = teacher(torch.randn(3, 3, 32, 32), ['a dog', 'a cat', 'red'])
+    student = torch.randn(3, C3, requires_grad=True)
+    sum((student @ t.T).pow(2).sum() for t in targets).backward()
+    x = student.detach().double().numpy()
+    wide = [t.double().numpy() for t in targets]
+    expected = sum(2 * (x @ t.T) @ t for t in wide)
+    np.testing.assert_allclose(student.grad.numpy(), expected, rtol=1e-4)
+    for target in targets:
+        assert not target.is_inference() and not target.requires_grad
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32])
+def test_given_image_features_are_passed_on(dtype):
+    teacher = build(TEACHER)
+    called = []
+    teacher.clip.visual.register_forward_hook(lambda *args: called.append(1))
+    features = torch.randn(2, C3).to(dtype)
+    omega, lambda_ = teacher(features, ['a dog', 'a cat'])
+    assert omega.dtype == torch.float32
+    assert torch.equal(omega, features.float())
+    assert torch.equal(lambda_, teacher.encode_text(['a dog', 'a cat']))
+    assert called == []
+    teacher(torch.randn(2, 3, 32, 32), None)
+    assert called == [1]
+
+
+def test_image_tower_in_half_precision_as_on_an_accelerator(monkeypatch):
+    full, teacher = build(TEACHER), build(TEACHER)
+    monkeypatch.setattr(
+        type(teacher), '_image_dtype', lambda self, device: torch.bfloat16
+    )
+    teacher.to('cpu')
+    visual = {p.dtype for p in teacher.clip.visual.parameters()}
+    assert visual == {torch.bfloat16}
+    before = bits(full)
+    texts = {
+        name: value
+        for name, value in teacher.clip.state_dict().items()
+        if not name.startswith('visual.')
+    }
+    assert all(torch.equal(before[name], v) for name, v in texts.items())
+    assert len(texts) > 20
+
+    images, captions = torch.randn(4, 3, 32, 32), ['a dog', 'a cat']
+    omega, lambda_ = teacher(images, captions)
+    assert omega.dtype == lambda_.dtype == torch.float32
+    monkeypatch.undo()
+    expected = full(images, captions)
+    assert torch.equal(lambda_, expected[1])
+    assert not torch.equal(omega, expected[0])
+    close = torch.cosine_similarity(omega, expected[0])
+    assert (close > 0.999).all()

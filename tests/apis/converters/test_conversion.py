@@ -1,0 +1,135 @@
+"""Weights of other projects give the same numbers here."""
+
+import hashlib
+
+import pytest
+import timm
+import torch
+from mmengine.runner import load_checkpoint
+from torch.nn import functional as F
+
+from tests.apis.converters.comparing import close, save
+from tests.apis.converters.plain_mae import (
+    encoder_of,
+    finetuned,
+    random_mae,
+)
+from tests.helpers import C3, EMO_MAE, build
+from tests.models.test_encoder_weights import CLASSIFIER
+from uniemox_mm.apis.converters import convert_checkpoint, convert_weights
+from uniemox_mm.models.encoder_weights import load_classifier, load_encoder
+from uniemox_mm.models.weight_files import load_weights, read_checkpoint
+from uniemox_mm.version import __version__
+
+SMALL = dict(
+    img_size=32,
+    patch_size=8,
+    embed_dim=32,
+    depth=2,
+    num_heads=4,
+    mlp_ratio=2,
+)
+
+
+def timm_vit(**settings):
+    return timm.create_model('vit_base_patch16_224', **SMALL, **settings)
+
+
+def test_encoders_features_are_timms(tmp_path):
+    weights = encoder_of(random_mae().state_dict())
+    source = save(tmp_path / 'mae.pth', dict(model=weights))
+    report = convert_checkpoint(source, tmp_path / 'ours.pth')
+    model = build(EMO_MAE).eval()
+    load_checkpoint(model, str(tmp_path / 'ours.pth'))
+    reference = timm_vit(num_classes=0).eval()
+    reference.load_state_dict(weights)
+    images = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        expected = reference.forward_features(images)  # (3, 1 + 16, 32)
+        close(model.extract_feat(images)[-1], expected)
+    assert expected.std() > 0.1
+    assert report.format == 'mae'
+
+
+def test_decoder_paints_what_maes_does(tmp_path):
+    mae = random_mae()
+    source = save(tmp_path / 'mae.pth', dict(model=mae.state_dict()))
+    convert_checkpoint(source, tmp_path / 'ours.pth')
+    model = build(EMO_MAE).eval()
+    load_checkpoint(model, str(tmp_path / 'ours.pth'))
+    images = torch.randn(3, 3, 32, 32)
+    torch.manual_seed(1)
+    painted, hidden = model.reconstruct(images)
+    of_patches = F.max_pool2d(hidden[:, :1], 8).flatten(1)  # (3, 16)
+    kept = (of_patches == 0).nonzero()[:, 1].reshape(3, 4)
+    pixels = mae(images, kept)  # (3, 16, 8 * 8 * 3), channels last
+    pixels = pixels.reshape(3, 4, 4, 8, 8, 3).permute(0, 5, 1, 3, 2, 4)
+    close(painted, pixels.reshape(3, 3, 32, 32))
+
+
+def test_fine_tuned_logits_are_timms(tmp_path):
+    weights = finetuned()
+    source = save(tmp_path / 'ft.pth', dict(model=weights))
+    classes = list('abcdefgh')
+    convert_checkpoint(source, tmp_path / 'ours.pth', classes=classes)
+    model = build(CLASSIFIER).eval()
+    load_classifier(model, load_weights(tmp_path / 'ours.pth'))
+    reference = timm_vit(num_classes=8, global_pool='avg').eval()
+    reference.load_state_dict(weights)
+    images = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        close(model(images, mode='tensor'), reference(images))
+    meta = read_checkpoint(tmp_path / 'ours.pth')['meta']
+    assert meta == dict(
+        converted_from=dict(
+            file='ft.pth',
+            sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+            format='timm',
+        ),
+        uniemox_mm=__version__,
+        dataset_meta=dict(classes=tuple(classes)),
+    )
+
+
+@pytest.mark.parametrize('size', [16, 64])
+def test_position_embeddings_are_interpolated(size):
+    weights = random_mae().state_dict()
+    found, report = convert_weights(weights, img_size=size, patch_size=8)
+    grid = size // 8
+    for theirs, ours, width in (
+        ('pos_embed', 'backbone.pos_embed', 32),
+        ('decoder_pos_embed', 'neck.decoder_pos_embed', C3),
+    ):
+        old = weights[theirs]
+        picture = old[:, 1:].reshape(1, 4, 4, width).permute(0, 3, 1, 2)
+        new = F.interpolate(picture, size=(grid, grid), mode='bicubic')
+        assert torch.equal(found[ours][:, 1:], new.flatten(2).mT)
+        assert torch.equal(found[ours][:, :1], old[:, :1])
+    how = f'interpolated from 4 x 4 to {grid} x {grid} patches'
+    assert report.changed == dict.fromkeys(
+        ['backbone.pos_embed', 'neck.decoder_pos_embed'], how
+    )
+    assert f'image {size} x {size}' in report.model
+    model = build(
+        CLASSIFIER, backbone=dict(CLASSIFIER['backbone'], img_size=size)
+    )
+    load_encoder(model, found)
+    assert torch.equal(model.backbone.pos_embed, found['backbone.pos_embed'])
+
+
+def test_mmpretrains_own_is_taken_as_it_is(tmp_path):
+    model = build(EMO_MAE)
+    content = dict(
+        state_dict=model.state_dict(),
+        meta=dict(dataset_meta=dict(classes=('a', 'b')), cfg='run()'),
+    )
+    source = save(tmp_path / 'epoch_3.pth', content)
+    report = convert_checkpoint(source, tmp_path / 'ours.pth')
+    found = load_weights(tmp_path / 'ours.pth')
+    assert found.keys() == model.state_dict().keys()
+    for key, value in model.state_dict().items():
+        assert torch.equal(found[key], value)
+    assert report.mapped == {key: key for key in found}
+    meta = read_checkpoint(tmp_path / 'ours.pth')['meta']
+    assert meta['dataset_meta'] == dict(classes=('a', 'b'))
+    assert 'cfg' not in meta

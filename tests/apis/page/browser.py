@@ -1,0 +1,63 @@
+"""A headless Chromium, and what it asked the network for."""
+
+import json
+import shutil
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+FLAGS = (
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
+    '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+)  # fmt: skip
+SECONDS = 60
+
+
+def open_browser(profile):
+    """Chromium with a new profile, or a reason why there is none."""
+    webdriver = pytest.importorskip('selenium.webdriver')
+    chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
+    if not chromium or not driver:
+        pytest.skip(
+            'no browser: chromium and chromedriver are not installed '
+            '(Debian: apt-get install chromium chromium-driver)'
+        )
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f'--user-data-dir={profile}'):
+        options.add_argument(flag)
+    options.set_capability(
+        'goog:loggingPrefs', dict(performance='ALL', browser='ALL')
+    )
+    service = webdriver.ChromeService(driver)
+    return webdriver.Chrome(options, service)
+
+
+def asked_hosts(browser):
+    """Hosts of all that was asked for over the network."""
+    hosts = set()
+    for entry in browser.get_log('performance'):
+        message = json.loads(entry['message'])['message']
+        if message['method'] == 'Network.requestWillBeSent':
+            url = urlsplit(message['params']['request']['url'])
+            if url.scheme not in ('data', 'blob', 'chrome', 'about'):
+                hosts.add(url.hostname)
+    return hosts
+
+
+def wait(condition, what):
+    """Asks until something is there, which elements that go may delay."""
+    from selenium.common.exceptions import WebDriverException
+
+    end = time.monotonic() + SECONDS
+    problem = None
+    while time.monotonic() < end:
+        try:
+            if found := condition():
+                return found
+        except (WebDriverException, IndexError) as error:
+            problem = error
+        time.sleep(0.1)
+    raise AssertionError(f'{what}: not there after {SECONDS} s ({problem})')

@@ -1,0 +1,234 @@
+"""Grad-CAM against an independent computation, and planted objects."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers import build
+from tests.models.test_encoder_weights import BACKBONE, CLASSIFIER
+from uniemox_mm.apis.pictures.activation_maps import activation_maps
+from uniemox_mm.apis.pictures.cam_layers import choose_layer, to_map
+from uniemox_mm.apis.pictures.cam_mass import mass_inside
+
+PIXELS = dict(mean=[127.5] * 3, std=[50.0] * 3, to_rgb=True, num_classes=8)
+OF_CLS = dict(BACKBONE, out_type='cls_token', final_norm=True)
+RESNET = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNet', depth=18, out_indices=(3,)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=8, in_channels=512),
+)
+
+
+def classifier(cfg=CLASSIFIER, **changes):
+    torch.manual_seed(2)
+    model = build(cfg, data_preprocessor=PIXELS, **changes)
+    for name, weights in model.named_parameters():
+        if weights.ndim > 1:
+            weights.data.normal_(std=0.2)
+        elif 'bias' in name:
+            weights.data.normal_(std=0.1)
+    return model.eval()
+
+
+def images(count=3, size=32):
+    generator = torch.Generator().manual_seed(1)
+    shape = count, 3, size, size
+    return torch.randint(0, 256, shape, generator=generator).byte()
+
+
+def normalised(pictures):
+    return (pictures.flip(1).double() - 127.5) / 50
+
+
+def vit_tokens(vit, pixels, of_cls):
+    """The tokens that are looked at, and the rest of the network."""
+    tokens = vit.patch_embed(pixels)[0]
+    cls = vit.cls_token.expand(len(pixels), -1, -1)
+    tokens = torch.cat([cls, tokens], 1) + vit.pos_embed
+    for layer in vit.layers[:-1]:
+        tokens = layer(tokens)
+    last = vit.layers[-1]
+
+    def rest(seen):
+        out = tokens + last.attn(seen)
+        out = out + last.ffn.layers(last.ln2(out))
+        return vit.ln1(out)[:, 0] if of_cls else vit.ln2(out[:, 1:].mean(1))
+
+    return last.ln1(tokens), rest
+
+
+def finished(raw, size):
+    """ReLU, from 0 to 1, bilinear: (N, h, w) -> (N, size, size)."""
+    maps = []
+    for one in np.maximum(raw, 0):
+        one = (one - one.min()) / (1e-7 + (one - one.min()).max())
+        one = cv2.resize(one.astype(np.float32), (size, size))
+        maps.append((one - one.min()) / (1e-7 + (one - one.min()).max()))
+    return np.stack(maps)
+
+
+@pytest.mark.parametrize('of_cls', [False, True])
+@pytest.mark.parametrize('target', [None, 3])
+def test_equals_autograd_in_float64(of_cls, target):
+    model = classifier(backbone=OF_CLS if of_cls else BACKBONE)
+    found = activation_maps(model, images(), target)
+    model.double()
+    seen, rest = vit_tokens(model.backbone, normalised(images()), of_cls)
+    seen = seen.detach().requires_grad_()
+    logits = model.head.fc(rest(seen))
+    labels = logits.argmax(1) if target is None else torch.full((3,), target)
+    assert found.targets.tolist() == labels.tolist()
+    np.testing.assert_allclose(
+        found.scores, logits.softmax(1).detach(), atol=1e-5
+    )
+    total = logits[torch.arange(3), labels].sum()
+    (gradient,) = torch.autograd.grad(total, seen)
+    # The weight of a channel is its mean gradient over the patches.
+    weights = gradient[:, 1:].mean(1, keepdim=True)
+    raw = (weights * seen[:, 1:]).sum(2).detach().numpy().reshape(3, 4, 4)
+    np.testing.assert_allclose(found.heat, finished(raw, 32), atol=1e-5)
+    assert all(weights.grad is None for weights in model.parameters())
+
+
+def test_a_convolutional_network_equals_autograd():
+    model = classifier(RESNET)
+    found = activation_maps(model, images(2, 64), layer=None)
+    assert found.layer == 'backbone.layer4'
+    model.double()
+    (maps,) = model.backbone(normalised(images(2, 64)))
+    maps = maps.detach().requires_grad_()
+    logits = model.head.fc(maps.mean((2, 3)))
+    total = logits[torch.arange(2), logits.argmax(1)].sum()
+    (gradient,) = torch.autograd.grad(total, maps)
+    raw = (gradient.mean((2, 3), keepdim=True) * maps).sum(1)
+    np.testing.assert_allclose(
+        found.heat, finished(raw.detach().numpy(), 64), atol=1e-5
+    )
+
+
+def test_tokens_lie_on_the_image_row_by_row():
+    tokens = torch.arange(7.0)[None, :, None].expand(1, 7, 3)
+    found = to_map(tokens, (2, 3), extra=1)
+    assert found[0, 2].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize('patch', [0, 6, 9, 15])
+def test_a_planted_patch_is_found_where_it_is(patch):
+    """A network that sums brightness must look at the only bright patch."""
+    model = classifier()
+    vit = model.backbone
+    for layer in vit.layers:  # patches do not look at each other
+        layer.attn.proj.weight.data.zero_()
+        layer.attn.proj.bias.data.zero_()
+        layer.ffn.layers[1].weight.data.zero_()
+        layer.ffn.layers[1].bias.data.zero_()
+    vit.pos_embed.data.zero_()
+    vit.patch_embed.projection.weight.data.zero_()
+    vit.patch_embed.projection.weight.data[0] = 1 / 192
+    vit.patch_embed.projection.bias.data.zero_()
+    model.head.fc.weight.data.zero_()
+    model.head.fc.weight.data[5, 0] = 1
+    y, x = divmod(patch, 4)
+    picture = torch.full((1, 3, 32, 32), 128, dtype=torch.uint8)
+    picture[..., 8 * y : 8 * y + 8, 8 * x : 8 * x + 8] = 255
+    found = activation_maps(model, picture, 5, layer='backbone.layers.1')
+    row, column = np.unravel_index(found.heat[0].argmax(), (32, 32))
+    assert (row // 8, column // 8) == (y, x)
+    inside = np.zeros((1, 32, 32), bool)
+    inside[0, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8] = True
+    # Bilinear edges spread over half a patch around it.
+    assert mass_inside(found.heat, inside)[0] > 0.4
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'layer', 'grid'),
+    [
+        (dict(type='VGG', depth=11, num_classes=8), 'backbone.features.12', 7),
+        (
+            dict(type='DenseNet', arch='121', out_indices=(3,)),
+            'backbone.transitions.3',
+            2,
+        ),
+        (
+            dict(
+                type='SwinTransformer',
+                arch=dict(
+                    embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2]
+                ),
+                img_size=64,
+                window_size=2,
+            ),
+            'backbone.norm3',
+            2,
+        ),
+        (
+            dict(
+                type='BEiTViT',
+                arch=BACKBONE['arch'],
+                img_size=64,
+                patch_size=16,
+                out_type='avg_featmap',
+            ),
+            'backbone.layers.1.ln1',
+            4,
+        ),
+    ],
+)
+def test_the_last_layer_with_places_of_other_networks(cfg, layer, grid):
+    torch.manual_seed(0)
+    channels = dict(VGG=8, DenseNet=1024, SwinTransformer=64, BEiTViT=32)
+    model = build(
+        dict(
+            type='ImageClassifier',
+            backbone=cfg,
+            neck=None
+            if cfg['type'] in ('VGG', 'BEiTViT')
+            else dict(type='GlobalAveragePooling'),
+            head=dict(type='ClsHead')
+            if cfg['type'] == 'VGG'
+            else dict(
+                type='LinearClsHead',
+                num_classes=8,
+                in_channels=channels[cfg['type']],
+            ),
+        ),
+        data_preprocessor=PIXELS,
+    ).eval()
+    size = 224 if cfg['type'] == 'VGG' else 64
+    found = activation_maps(model, images(1, size))
+    assert found.heat.shape == (1, size, size)
+    assert found.layer == layer
+    pixels = normalised(images(1, size)).float()
+    place = choose_layer(model, pixels)
+    seen = []
+    place.module.register_forward_hook(lambda m, a, out: seen.append(out))
+    model(pixels)
+    assert place.to_map(seen[0]).shape[2:] == (grid, grid)
+
+
+def test_a_frozen_backbone_has_a_map_as_well():
+    model = classifier()
+    expected = activation_maps(model, images()).heat
+    model.requires_grad_(False)
+    found = activation_maps(model, images()).heat
+    np.testing.assert_array_equal(found, expected)
+    assert found.any()
+
+
+def test_unknown_classes_and_layers_are_refused():
+    model = classifier()
+    with pytest.raises(ValueError, match='no class 8: the classifier has 8'):
+        activation_maps(model, images(), 8)
+    with pytest.raises(ValueError, match=r"no layer 'backbone\.ln9'; it has"):
+        activation_maps(model, images(), layer='backbone.ln9')
+    with pytest.raises(ValueError, match=r'output of head\.fc does not lie'):
+        activation_maps(model, images(), layer='head.fc')
+
+
+def test_the_mass_is_what_lies_inside():
+    heat = np.array([[[1.0, 3.0], [0.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    inside = np.array([[[True, False], [False, True]]] * 2)
+    found = mass_inside(heat, inside)
+    assert found[0] == 5 / 8 and np.isnan(found[1])

@@ -1,0 +1,40 @@
+"""The label is where the boxes say, and nowhere else."""
+
+import colorsys
+import json
+
+import numpy as np
+from PIL import Image
+
+from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.datasets.planted_objects import OBJECTS, plant, plant_objects
+
+
+def test_the_object_is_inside_its_box_and_the_center_crop():
+    for label in range(8):
+        for seed in range(5):
+            picture = Image.new('RGB', (200, 160))
+            rng = np.random.default_rng(seed)
+            x1, y1, x2, y2 = plant(picture, label, rng)
+            pixels = np.asarray(picture)
+            rows, columns = pixels.any(-1).nonzero()
+            assert x1 - 1 <= columns.min() and columns.max() <= x2 + 1
+            assert y1 - 1 <= rows.min() and rows.max() <= y2 + 1
+            assert x1 >= 20 and x2 <= 180 and y1 >= 0 and y2 <= 160
+            assert 0.25 * 160 <= x2 - x1 <= 0.33 * 160
+            middle = pixels[round((y1 + y2) / 2), round((x1 + x2) / 2)]
+            hue = colorsys.rgb_to_hsv(*(middle / 255))[0] * 360
+            assert abs((hue - 45 * label + 180) % 360 - 180) < 3
+
+
+def test_classes_are_folders_and_boxes_are_complete(tmp_path):
+    root = plant_objects(tmp_path / 'planted', per_class=2, size=48)
+    boxes = json.loads((root / OBJECTS).read_text())
+    assert sorted(boxes) == sorted(
+        f'{name}/{number:05d}.jpg'
+        for name in EMOSET_CATEGORIES
+        for number in range(2)
+    )
+    again = plant_objects(tmp_path / 'again', per_class=2, size=48)
+    for name in boxes:
+        assert (root / name).read_bytes() == (again / name).read_bytes()

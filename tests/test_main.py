@@ -1,0 +1,268 @@
+"""``python -m uniemox_mm``."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.apis.inference.classifiers import (
+    expected_scores,
+    load_model,
+    photo,
+    write_work_dir,
+)
+from tests.datasets.miniatures import write_miniature
+from tests.helpers import EMO_MAE, build, tiny_config
+from tests.tools.test_train import execute
+from uniemox_mm import EmotionInferencer
+from uniemox_mm.__main__ import main
+from uniemox_mm.apis.inference import predict_command
+from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+
+
+@pytest.fixture(scope='module')
+def work_dir(tmp_path_factory):
+    return write_work_dir(tmp_path_factory.mktemp('main') / 'ft')
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(photo(i)).save(folder / f'{i}.png')
+    return folder
+
+
+def predict(capsys, *arguments):
+    code = main(['predict', *map(str, arguments), '--device', 'cpu'])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def ranked(work_dir, seed):
+    scores = expected_scores(load_model(work_dir), photo(seed))
+    order = np.argsort(-scores)
+    return [(EMOSET_CATEGORIES[i], scores[i]) for i in order]
+
+
+def test_a_table(capsys, work_dir, photos):
+    code, out, err = predict(
+        capsys, photos, '--checkpoint', work_dir, '--top', 2
+    )
+    lines = [
+        f'{photos}/{i}.png  '
+        + '  '.join(
+            f'{name:<11} {100 * score:5.1f} %'
+            for name, score in ranked(work_dir, i)[:2]
+        )
+        for i in range(3)
+    ]
+    assert (code, out.splitlines(), err) == (0, lines, '')
+
+
+def test_json_and_files_and_failures(capsys, work_dir, photos, tmp_path):
+    bad = photos / 'text.jpg'
+    bad.write_text('a text')
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    inputs = [photos / '1.png', empty, bad, tmp_path / 'gone.png', photos]
+    options = ['--checkpoint', work_dir, '--batch-size', 2]
+    code, out, err = predict(capsys, *inputs, *options, '--json')
+    assert code == 1
+    no_image = (
+        f'{bad}: expected a readable image, but decoding failed with '
+        'UnidentifiedImageError: not an image'
+    )
+    gone = f'{tmp_path}/gone.png: no such image'
+    problems = [f'{empty}: a folder without images', no_image, gone, no_image]
+    assert err.splitlines() == problems
+    rows = [json.loads(line) for line in out.splitlines()]
+    answered = [row for row in rows if 'error' not in row]
+    assert [row['error'] for row in rows if 'error' in row] == problems
+    assert [row['path'] for row in answered] == [
+        str(photos / f'{i}.png') for i in (1, 0, 1, 2)
+    ]
+    for row, seed in zip(answered, (1, 0, 1, 2), strict=True):
+        expected = dict(ranked(work_dir, seed))
+        assert row['scores'] == pytest.approx(expected, abs=2e-6)
+        best = ranked(work_dir, seed)[0][0]
+        assert row['pred_class'] == best
+        assert row['pred_label'] == EMOSET_CATEGORIES.index(best)
+        assert row['pred_score'] == row['scores'][best]
+        assert list(row) == [
+            'path', 'pred_class', 'pred_label', 'pred_score', 'scores'
+        ]  # fmt: skip
+    for name in ('out.json', 'out.jsonl'):
+        target = tmp_path / name
+        code, out, err = predict(capsys, *inputs, *options, '--out', target)
+        assert (code, out) == (1, f'{target}: 8 images, 4 failed\n')
+        assert err.splitlines() == problems
+        text = target.read_text()
+        found = (
+            json.loads(text)
+            if name.endswith('json')
+            else [json.loads(line) for line in text.splitlines()]
+        )
+        assert found == rows
+
+
+def test_people(capsys, work_dir, photos, narrow_yolov3, monkeypatch):
+    made = predict_command.EmotionInferencer
+
+    def generous(*arguments, detector, **settings):
+        detector['confidence'] = 0.3  # in noise a detector is unsure
+        return made(*arguments, detector=detector, **settings)
+
+    monkeypatch.setattr(predict_command, 'EmotionInferencer', generous)
+    config, weights = narrow_yolov3
+    options = [
+        photos, '--checkpoint', work_dir, '--persons', weights,
+        '--persons-config', config,
+    ]  # fmt: skip
+    _, out, _ = predict(capsys, *options, '--json')
+    counts = [len(json.loads(line)['persons']) for line in out.splitlines()]
+    assert sum(counts) > 0
+    _, out, _ = predict(capsys, *options)
+    words = [f'{n} {"person" if n == 1 else "people"}' for n in counts]
+    assert [line.split('  ')[-1] for line in out.splitlines()] == words
+
+
+def test_zero_shot(capsys, photos, monkeypatch):
+    asked = {}
+
+    def remember(**settings):
+        asked.update(settings)
+        raise RuntimeError('no weights here')
+
+    monkeypatch.setattr(predict_command, 'ZeroShotEmotionInferencer', remember)
+    options = [
+        photos, '--zero-shot', 'clip.pt', '--clip-model', 'ViT-B-32',
+        '--prompt', '{emotion}', '--prompt', 'so {emotion}',
+        '--classes', 'joy, fear',
+    ]  # fmt: skip
+    assert predict(capsys, *options) == (2, '', 'no weights here\n')
+    assert asked == dict(
+        pretrained='clip.pt',
+        model='ViT-B-32',
+        prompt=['{emotion}', 'so {emotion}'],
+        classes=('joy', 'fear'),
+        device='cpu',
+        detector=None,
+    )
+    predict(capsys, photos, '--zero-shot', 'openai', '--classes', 'emotion6')
+    assert asked['classes'] == (
+        'anger', 'disgust', 'fear', 'joy', 'sadness', 'surprise'
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ((), 'one of the arguments --checkpoint --zero-shot is required'),
+        (
+            ('--checkpoint', 'a', '--zero-shot', 'b'),
+            'argument --zero-shot: not allowed with argument --checkpoint',
+        ),
+        (
+            ('--checkpoint', 'a', '--prompt', '{emotion}'),
+            '--prompt goes with --zero-shot only',
+        ),
+        (
+            ('--checkpoint', 'a', '--clip-model', 'b'),
+            '--clip-model goes with --zero-shot only',
+        ),
+        (
+            ('--zero-shot', 'a', '--config', 'b'),
+            '--config goes with --checkpoint only',
+        ),
+        (
+            ('--checkpoint', 'a', '--persons-config', 'b'),
+            '--persons-config goes with --persons only',
+        ),
+        (
+            ('--checkpoint', 'a', '--out', 'b.csv'),
+            '--out b.csv: expected .json or .jsonl',
+        ),
+        (
+            ('--checkpoint', 'a', '--top', '0'),
+            '--batch-size and --top must be at least 1',
+        ),
+    ],
+)
+def test_options_that_cannot_be(capsys, options, message):
+    with pytest.raises(SystemExit) as stop:
+        main(['predict', 'a.jpg', *options])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f'python -m uniemox_mm predict: error: {message}'
+    )
+
+
+def test_what_cannot_be_started(capsys, photos, work_dir, tmp_path):
+    gone = tmp_path / 'gone.pth'
+    found = predict(capsys, photos, '--checkpoint', gone)
+    assert found == (2, '', f'{gone}: no such checkpoint\n')
+    pretraining = tmp_path / 'pretraining'
+    pretraining.mkdir()
+    tiny_config('data', pretraining).dump(pretraining / 'p.py')
+    weights = build(EMO_MAE).state_dict()
+    torch.save(dict(state_dict=weights), pretraining / 'epoch_1.pth')
+    code, out, err = predict(capsys, photos, '--checkpoint', pretraining)
+    assert (code, out) == (2, '')
+    assert err.startswith(f'{pretraining}/p.py: EmoMAE does not classify. A ')
+    found = predict(
+        capsys, photos, '--checkpoint', work_dir, '--classes', 'joy'
+    )
+    assert found[::2] == (
+        2,
+        '--classes joy: expected names with commas between them, or one of '
+        'ube, fi, emotion6, emo8, caers, heco, emoset\n',
+    )
+
+
+@pytest.fixture(scope='module')
+def odd_emo8(tmp_path_factory):
+    """Emo8's layout with files of other kinds among its test images."""
+    root = tmp_path_factory.mktemp('data') / 'Emo8'
+    write_miniature('Emo8', root, per_class=13, size=48)
+    for i, path in enumerate(sorted(root.glob('*/*.jpg'))):
+        image = Image.fromarray(photo(i, 40 + i % 7, 60 + i % 5))
+        exif = Image.Exif()
+        exif[0x0112] = 1 + i % 8
+        if i % 3 == 0:
+            image = image.convert('CMYK')
+        image.save(path, exif=exif)
+    return root
+
+
+@pytest.mark.slow
+def test_the_scores_are_those_of_a_test(odd_emo8, tmp_path):
+    work_dir = write_work_dir(tmp_path / 'ft', odd_emo8)
+    tested = execute(
+        *(sys.executable, 'tools/test.py', work_dir / 'ft.py', work_dir),
+        *('--split', 'train'),
+    )
+    assert tested.returncode == 0, tested.stderr
+    with (work_dir / 'train' / 'predictions.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 88
+    asked = execute(
+        *(sys.executable, '-m', 'uniemox_mm', 'predict', '--json'),
+        *('--checkpoint', work_dir, '--device', 'cpu', '--batch-size', 7),
+        *(row['image'] for row in rows),
+    )
+    assert (asked.returncode, asked.stderr) == (0, '')
+    printed = [json.loads(line) for line in asked.stdout.splitlines()]
+    infer = EmotionInferencer(work_dir, device='cpu')
+    results = infer([row['image'] for row in rows])
+    for row, line, result in zip(rows, printed, results, strict=True):
+        scores = {name: float(row[name]) for name in EMOSET_CATEGORIES}
+        assert result['scores'] == pytest.approx(scores, abs=1e-6)
+        assert line['path'] == result['path'] == row['image']
+        assert line['pred_class'] == result['pred_class'] == row['prediction']
+        assert line['scores'] == pytest.approx(result['scores'], abs=1e-6)

@@ -1,0 +1,100 @@
+"""convert.py and export.py as a user runs them, and training on the result."""
+
+import runpy
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.apis.converters.plain_mae import (
+    encoder_of,
+    finetuned,
+    random_mae,
+)
+from tests.datasets.miniatures import write_miniature
+from tests.helpers import ROOT, tiny_finetune
+from tests.tools.test_classification import train, write
+from uniemox_mm.models.weight_files import load_weights
+
+TOOLS = ROOT / 'tools/model_converters'
+
+
+def run(monkeypatch, tool, *arguments):
+    """In this process, which is what takes no time."""
+    command = [str(TOOLS / tool), *map(str, arguments)]
+    monkeypatch.setattr(sys, 'argv', command)
+    runpy.run_path(command[0], run_name='__main__')
+
+
+def test_there_and_back(tmp_path, monkeypatch, capsys):
+    weights = encoder_of(random_mae().state_dict())
+    weights['extra'] = torch.ones(1)
+    source, target = tmp_path / 'mae.pth', tmp_path / 'ours.pth'
+    torch.save(dict(model=weights), source)
+    run(
+        monkeypatch, 'convert.py', source, target, '--from', 'mae',
+        '--img-size', 64, '--patch-size', 8, '--leave-out', 'ex*',
+    )  # fmt: skip
+    assert capsys.readouterr().out.splitlines() == [
+        'mae.pth: mae, ViT of 2 blocks, width 32, patch 8, image 64 x 64',
+        'changed   backbone.pos_embed: interpolated from 4 x 4 to 8 x 8 '
+        'patches',
+        'left out  extra: named by --leave-out',
+        'missing   backbone.ln2.*: fresh in a classifier that takes the mean '
+        'of the patches',
+        'missing   neck.*: fresh in pretraining',
+        'missing   fusion.*: fresh in pretraining',
+        'missing   head.*: fresh in a classifier',
+        '30 mapped, 1 left out',
+        f'Written to {target}',
+    ]
+    assert load_weights(target)['backbone.pos_embed'].shape == (1, 65, 32)
+
+
+def test_export_of_a_converted_classifier(tmp_path, monkeypatch, capsys):
+    source, ours = tmp_path / 'ft.pth', tmp_path / 'ours.pth'
+    torch.save(finetuned(), source)
+    names = 'amusement awe contentment excitement anger disgust fear sadness'
+    run(monkeypatch, 'convert.py', source, ours, '--classes', *names.split())
+    config = tmp_path / 'tiny.py'
+    tiny_finetune('data', tmp_path).dump(config)
+    capsys.readouterr()
+    folder = tmp_path / 'timm'
+    run(monkeypatch, 'export.py', ours, folder, '--to', 'timm')
+    files = [folder / 'model.safetensors', folder / 'config.json']
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        'Written:',
+        *(f'  {path}' for path in files),
+    ]
+    exported = load_file(files[0])
+    assert exported.keys() == finetuned().keys()
+    expected = torch.load(source)
+    assert all(torch.equal(exported[key], expected[key]) for key in exported)
+
+
+def test_errors_are_one_line(tmp_path, monkeypatch):
+    for tool, arguments in (
+        ('convert.py', ()),
+        ('export.py', ('--to', 'timm')),
+    ):
+        source = tmp_path / 'missing.pth'
+        with pytest.raises(SystemExit) as error:
+            run(monkeypatch, tool, source, tmp_path / 'x', *arguments)
+        assert error.value.code == f'{source}: no such checkpoint'
+
+
+@pytest.mark.slow
+def test_training_starts_from_what_was_converted(tmp_path, monkeypatch):
+    root = tmp_path / 'Emo8'
+    write_miniature('Emo8', root, per_class=5, size=32)
+    source, ours = tmp_path / 'ft.pth', tmp_path / 'ours.pth'
+    torch.save(dict(model=finetuned()), source)
+    run(monkeypatch, 'convert.py', source, ours)
+    config = write(tmp_path, root, **{'train_cfg.max_epochs': 1})
+    result = train(config, '--load-from', ours)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+    assert (
+        f'{ours}: took 30 tensors of the backbone; fresh: head.fc.weight, '
+        'head.fc.bias; left out: head' in result.stdout
+    )
