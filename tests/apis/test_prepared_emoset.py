@@ -311,6 +311,7 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
     )
     ours = EmoSet(str(out), 'train', caption=dict(emotion=True))
     assert len(ours) == len(kept)
+    unread = EmoSet(str(out), 'train')  # no captions: attributes kept
     for i, (emotion, name, annotation) in enumerate(kept):
         info = ours.get_data_info(i)
         store = {
@@ -326,7 +327,8 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
             attributes = json.loads((root / annotation).read_text())
             assert info['caption'] == describe(attributes, emotion)
         elif 'attributes' in wrong[1]:
-            assert info['attributes'] == {}
+            assert info['caption'] == describe({}, emotion)
+            assert unread.get_data_info(i)['attributes'] == {}
         image = load(info)
         if name == good[27][1] or name == good[26][1]:
             assert 'persons' not in info

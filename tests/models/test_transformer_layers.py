@@ -78,6 +78,7 @@ def assert_equal_steps(model, changed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_inductor_gives_the_losses_and_gradients_of_the_eager_model():
     # Without the decoder, since compiling to C++ takes its time.
     assert_equal_steps(*pair(compile_layers, head=None))

@@ -24,6 +24,7 @@ TOOL = 'tools/dataset_converters/prepare_emoset.py'
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_prepare_then_train_by_one_changed_line(
     narrow_yolov3, drawn, tmp_path
 ):

@@ -103,13 +103,19 @@ def test_a_run_leaves_what_it_should(uninterrupted):
 @pytest.mark.parametrize(
     'kill',
     [
-        dict(sig='SIGKILL', place='after_train_iter', count=2),
+        pytest.param(
+            dict(sig='SIGKILL', place='after_train_iter', count=2),
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             dict(sig='SIGKILL', place='after_train_iter', count=7),
             marks=pytest.mark.long,
         ),
         dict(sig='SIGKILL', place='fsync', count=2),
-        dict(sig='SIGKILL', place='after_train_epoch', count=2),
+        pytest.param(
+            dict(sig='SIGKILL', place='after_train_epoch', count=2),
+            marks=pytest.mark.long,
+        ),
     ],
     ids=['first-epoch', 'second-epoch', 'saving', 'just-saved'],
 )

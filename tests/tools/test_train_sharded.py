@@ -48,6 +48,7 @@ def rates(work_dir):
     return {row['step']: row['lr'] for row in rows}
 
 
+@pytest.mark.long
 def test_two_processes_then_one(config, tmp_path):
     """32 images in batches of 8: 2 iterations an epoch, then 4."""
     work_dir = tmp_path / 'work'
