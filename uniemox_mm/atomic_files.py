@@ -1,8 +1,9 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -48,6 +49,31 @@ def atomic_file(
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def atomic_folder(root: str | Path, write: Callable[[Path], None]) -> Path:
+    """Has a folder written under a temporary name, unless it is there.
+
+    Args:
+        root (str | Path): The folder; one that is there is left alone.
+        write (Callable): Fills the folder that it is given.
+
+    Returns:
+        Path: The folder.
+    """
+    root = Path(root)
+    if root.exists():
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))
+    try:
+        write(work)
+        work.chmod(0o755)
+        work.rename(root)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    return root
 
 
 def remove_leftovers(folder: str | Path) -> None:

@@ -5,11 +5,9 @@ from typing import NamedTuple
 
 import mmcv
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 _SCALES = (1, 2, 4, 8)  # what decoders of JPEG can divide the size by
-_ORIENTATION = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 class DecodedImage(NamedTuple):
@@ -26,6 +24,20 @@ class DecodedImage(NamedTuple):
     pixels: np.ndarray
     ori_shape: tuple[int, int]
     scale: int
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Whether EXIF has the pixels shown as they are stored."""
+    return _orientation(image) == 1
+
+
+def lies_on_its_side(image: Image.Image) -> bool:
+    """Whether EXIF swaps width and height."""
+    return _orientation(image) in (5, 6, 7, 8)
+
+
+def _orientation(image: Image.Image) -> int:
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def to_eight_bit(image: Image.Image) -> Image.Image:
@@ -58,7 +70,7 @@ def to_bgr(image: Image.Image) -> np.ndarray:
     """
     image.load()  # some formats have their EXIF after the pixels
     # Pillow would copy the whole image where there is nothing to do.
-    if image.getexif().get(_ORIENTATION, 1) != 1:
+    if not is_upright(image):
         image = ImageOps.exif_transpose(image)
     image = to_eight_bit(image)
     if image.mode != 'RGB':
@@ -120,7 +132,7 @@ def decode_scaled(content: bytes, short_side: int | None) -> DecodedImage:
                 if image.size == (width, height):  # no JPEG
                     scale = 1
             pixels = to_bgr(image)
-            if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+            if lies_on_its_side(image):
                 width, height = height, width
             return DecodedImage(pixels, (height, width), scale)
     except UnidentifiedImageError:

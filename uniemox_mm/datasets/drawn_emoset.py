@@ -7,13 +7,11 @@ from them about photographs.
 """
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from uniemox_mm.atomic_files import atomic_folder
 
 from .categories import EMOSET_CATEGORIES
 from .drawn_pictures import draw_sample
@@ -46,7 +44,7 @@ def draw_emoset(
         Path: ``root``.
     """
     counts = dict(train=train, val=val, test=test)
-    return _whole(root, lambda work: _write(work, counts, size, seed))
+    return atomic_folder(root, lambda work: _write(work, counts, size, seed))
 
 
 def draw_class_folders(
@@ -75,24 +73,7 @@ def draw_class_folders(
                 picture, _, _ = draw_sample(emotion, size, rng)
                 picture.save(work / emotion / f'{number:05d}.jpg', quality=92)
 
-    return _whole(root, write)
-
-
-def _whole(root: str | Path, write: Callable[[Path], None]) -> Path:
-    """Has a folder written under a temporary name, unless it is there."""
-    root = Path(root)
-    if root.exists():
-        return root
-    root.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))
-    try:
-        write(work)
-        work.chmod(0o755)
-        os.replace(work, root)  # noqa: PTH105
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return root
+    return atomic_folder(root, write)
 
 
 def _write(root: Path, counts: dict, size: int, seed: int) -> None:

@@ -41,7 +41,7 @@ def draw_sample(
     scene = str(rng.choice(_SCENES))
     image = Image.new('RGB', (width, height))
     draw = ImageDraw.Draw(image)
-    light = _color(hue + rng.uniform(-12, 12), 0.45, 0.95 - darkness)
+    light = hsv_color(hue + rng.uniform(-12, 12), 0.45, 0.95 - darkness)
     _draw_scene(draw, scene, width, height, light, 1 - darkness, rng)
     things = [str(o) for o in rng.permutation(_OBJECTS)[: rng.integers(0, 3)]]
     for thing in things:
@@ -71,9 +71,10 @@ def draw_sample(
     return image, kept, boxes
 
 
-def _color(
+def hsv_color(
     hue: float, saturation: float, value: float
 ) -> tuple[int, int, int]:
+    """RGB in 0 to 255 of a hue in degrees, the others in 0 to 1."""
     pixel = Image.new(
         'HSV',
         (1, 1),
@@ -98,11 +99,11 @@ def _draw_scene(draw, scene, width, height, light, value, rng) -> None:
     saturation = 0.12 if scene == 'street' else 0.5
     draw.rectangle(
         [0, horizon, width, height],
-        fill=_color(ground[scene], saturation, 0.7 * value),
+        fill=hsv_color(ground[scene], saturation, 0.7 * value),
     )
     if scene == 'beach':
         sea = horizon + int(0.12 * height)
-        blue = _color(205, 0.6, 0.75 * value)
+        blue = hsv_color(205, 0.6, 0.75 * value)
         draw.rectangle([0, horizon, width, sea], fill=blue)
     elif scene == 'mountain':
         for _ in range(3):
@@ -110,18 +111,18 @@ def _draw_scene(draw, scene, width, height, light, value, rng) -> None:
             peak = rng.uniform(0.1, 0.35) * height
             half = rng.uniform(0.25, 0.5) * width
             slope = [(x - half, horizon), (x, peak), (x + half, horizon)]
-            grey = _color(230, 0.15, rng.uniform(0.35, 0.6) * value)
+            grey = hsv_color(230, 0.15, rng.uniform(0.35, 0.6) * value)
             draw.polygon(slope, fill=grey)
     elif scene == 'street':
         for x in range(0, width, width // 5):
             roof = int(rng.uniform(0.1, 0.35) * height)
-            wall = _color(rng.uniform(0, 60), 0.3, 0.55 * value)
+            wall = hsv_color(rng.uniform(0, 60), 0.3, 0.55 * value)
             draw.rectangle([x, roof, x + width // 6, horizon], fill=wall)
     elif scene == 'bedroom':
         draw.rectangle(
             [0.1 * width, 0.12 * height, 0.35 * width, 0.4 * height],
-            fill=_color(200, 0.2, value),
-            outline=_color(25, 0.6, 0.4),
+            fill=hsv_color(200, 0.2, value),
+            outline=hsv_color(25, 0.6, 0.4),
             width=6,
         )
 
@@ -130,8 +131,8 @@ def _draw_object(draw, thing, width, height, value, rng) -> None:
     x = rng.uniform(0.08, 0.92) * width
     base = rng.uniform(0.7, 0.95) * height
     s = rng.uniform(0.12, 0.2) * height
-    color = _color(rng.uniform(0, 360), 0.7, 0.85 * value)
-    brown = _color(28, 0.6, 0.4 * value)
+    color = hsv_color(rng.uniform(0, 360), 0.7, 0.85 * value)
+    brown = hsv_color(28, 0.6, 0.4 * value)
     if thing == 'Ball':
         draw.ellipse([x - s / 2, base - s, x + s / 2, base], fill=color)
     elif thing == 'Tree':
@@ -139,7 +140,7 @@ def _draw_object(draw, thing, width, height, value, rng) -> None:
             [x - s / 8, base - 1.4 * s, x + s / 8, base], fill=brown
         )
         leaves = [x - 0.7 * s, base - 2.6 * s, x + 0.7 * s, base - s]
-        draw.ellipse(leaves, fill=_color(120, 0.6, 0.5 * value))
+        draw.ellipse(leaves, fill=hsv_color(120, 0.6, 0.5 * value))
     elif thing == 'House':
         draw.rectangle([x - s, base - 1.2 * s, x + s, base], fill=color)
         roof = [(x - 1.2 * s, base - 1.2 * s), (x, base - 2.1 * s)]
@@ -161,9 +162,9 @@ def _draw_person(
     head = 0.17 * tall
     shoulders, hips = top + 2 * head, top + 0.62 * tall
     half = 0.13 * tall
-    skin = _color(25, rng.uniform(0.25, 0.6), rng.uniform(0.5, 0.95))
-    cloth = _color(hue + rng.uniform(-25, 25), 0.75, rng.uniform(0.5, 0.9))
-    legs = _color(rng.uniform(200, 260), 0.4, 0.35)
+    skin = hsv_color(25, rng.uniform(0.25, 0.6), rng.uniform(0.5, 0.95))
+    cloth = hsv_color(hue + rng.uniform(-25, 25), 0.75, rng.uniform(0.5, 0.9))
+    legs = hsv_color(rng.uniform(200, 260), 0.4, 0.35)
     line = max(2, int(0.035 * tall))
     for side in (-1, 1):
         foot = (x + side * half, bottom - line / 2)

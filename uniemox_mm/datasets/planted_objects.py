@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from uniemox_mm.atomic_files import atomic_folder
+
 from .categories import EMOSET_CATEGORIES
-from .drawn_emoset import _whole
-from .drawn_pictures import _color, draw_sample
+from .drawn_pictures import draw_sample, hsv_color
 
 OBJECTS = 'objects.json'
 _CORNERS = (0, 3, 4, 5)  # of the shapes; 0 is a disc
@@ -53,7 +54,7 @@ def plant_objects(
                 picture.save(work / place, quality=92)
         (work / OBJECTS).write_text(json.dumps(boxes))
 
-    return _whole(root, write)
+    return atomic_folder(root, write)
 
 
 def plant(
@@ -71,7 +72,7 @@ def plant(
         for length in picture.size
     )
     corners, hue = _CORNERS[label % len(_CORNERS)], 45 * label
-    pen, fill = ImageDraw.Draw(picture), _color(hue, 0.9, 0.9)
+    pen, fill = ImageDraw.Draw(picture), hsv_color(hue, 0.9, 0.9)
     if corners:
         turn = rng.uniform(0, 360)
         pen.regular_polygon((x, y, radius), corners, turn, fill, 'white', _RIM)

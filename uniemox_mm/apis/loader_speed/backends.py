@@ -13,9 +13,12 @@ import numpy as np
 from PIL import Image
 
 from uniemox_mm.datasets import LoadEmotionImage
-from uniemox_mm.datasets.decoding import DecodedImage, decoding_scale
+from uniemox_mm.datasets.decoding import (
+    DecodedImage,
+    decoding_scale,
+    is_upright,
+)
 
-_ORIENTATION = 0x0112
 _FLAGS = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -30,7 +33,7 @@ class _JPEGLoading(LoadEmotionImage):
     def decode(self, content: bytes) -> DecodedImage:
         with Image.open(io.BytesIO(content)) as header:
             width, height = header.size
-            upright = header.getexif().get(_ORIENTATION, 1) == 1
+            upright = is_upright(header)
             simple = (header.format, header.mode) == ('JPEG', 'RGB')
         if not (upright and simple):
             return super().decode(content)

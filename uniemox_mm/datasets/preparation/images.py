@@ -6,11 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..decoding import to_eight_bit
+from ..decoding import lies_on_its_side, to_eight_bit
 
 MIN_SIZE = 16  # one patch, as LoadEmotionImage has it
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-_ORIENTATION = 0x0112
 _JPEG = ('.jpg', '.jpeg')
 
 
@@ -87,7 +85,7 @@ def _check(
             f'{width} x {height} pixels; expected at least {MIN_SIZE} on '
             'either side'
         )
-    sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+    sideways = lies_on_its_side(image)
     original = (height, width) if sideways else (width, height)
     scale = (short_side or min(original)) / min(original)
     if scale >= 1:
