@@ -1,5 +1,7 @@
 """Sharded training gives what training by DistributedDataParallel gives."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -17,6 +19,10 @@ from tests.engine.strategies.sharded_training import (
 from tests.helpers import EMO_MAE, build, run_distributed
 from uniemox_mm.apis import load_weights
 from uniemox_mm.engine.strategies import EmoFSDPStrategy
+from uniemox_mm.models.transformer_layers import (
+    checkpoint_layers,
+    compile_layers,
+)
 
 pytestmark = pytest.mark.slow
 WRAPPER = dict(
@@ -64,6 +70,13 @@ def run(rank, world, folder):
     torch.testing.assert_close(
         train(changed, rank, steps), unsharded, atol=1e-4, rtol=0
     )
+    # And one whose layers compute their activations again, or are compiled.
+    for knob in (checkpoint_layers, partial(compile_layers, backend='eager')):
+        other = prepare(fsdp(folder, 'knob'))
+        assert knob(other.model) == 4
+        torch.testing.assert_close(
+            train(other, rank, range(3)), losses[:3], atol=1e-5, rtol=0
+        )
     if rank == 0:
         (folder / 'compared').touch()
 
