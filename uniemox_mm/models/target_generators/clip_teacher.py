@@ -1,9 +1,7 @@
 """The frozen CLIP whose features the student is distilled from."""
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -12,9 +10,9 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
-from .openai_archive import is_torchscript, read_torchscript
+from .clip_model import build_clip
 from .teacher_fingerprint import image_fingerprint, text_fingerprint
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -77,7 +75,9 @@ class CLIPTeacher(BaseModule):
         self.dtype = getattr(torch, dtype)
         self.student_norm = (tuple(mean), tuple(std))
         # A list keeps the model out of nn.Module's registration.
-        self._hidden = [self._build(seed, cache_dir)]
+        self._hidden = [
+            build_clip(model, pretrained, self.model_cfg, seed, cache_dir)
+        ]
         self._tokenizer: Callable | None = None
         self._register_renormalisation(mean, std)
 
@@ -222,51 +222,10 @@ class CLIPTeacher(BaseModule):
         # Two steps, since a conversion on the way would not be pinned.
         return features.to(device, non_blocking=True).to(torch.float32)
 
-    def _build(self, seed: int, cache_dir: str | None) -> nn.Module:
-        root = logging.getLogger()
-        level = root.level
-        with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)
-            # open_clip warns of random weights again, on the root logger.
-            root.setLevel(logging.ERROR)
-            try:
-                archive = is_torchscript(self.pretrained)
-                clip = open_clip.create_model(
-                    self.model_name,
-                    pretrained=None if archive else self.pretrained,
-                    device=torch.get_default_device(),
-                    cache_dir=cache_dir,
-                    **self.model_cfg,
-                )
-                if archive:
-                    clip.load_state_dict(
-                        read_torchscript(str(self.pretrained))
-                    )
-            except Exception as error:
-                if self.pretrained is None:
-                    raise
-                raise RuntimeError(self._weights_hint(error)) from error
-            finally:
-                root.setLevel(level)
-        return clip.eval().requires_grad_(False)
-
     def _architecture(self) -> dict[str, Any]:
         """open_clip's config of the model, where it has one."""
         known = open_clip.get_model_config(self.model_name) or {}
         return {**known, **self.model_cfg}
-
-    def _weights_hint(self, error: Exception) -> str:
-        name, pretrained = self.model_name, self.pretrained
-        tags = open_clip.list_pretrained_tags_by_model(name)
-        local = Path(str(pretrained)).exists()
-        kind = 'a local file' if local else 'no file, so taken for a tag'
-        return (
-            f'CLIPTeacher could not load {pretrained!r} ({kind}) into '
-            f'{name}: {error}. Expected one of the tags {tags}, which are '
-            'downloaded, or the path of a weight file of this architecture; '
-            'without internet, download the file elsewhere and give its path '
-            "(OpenAI's weights need a '-quickgelu' model)"
-        )
 
     def _register_renormalisation(
         self, mean: Sequence[float], std: Sequence[float]
