@@ -38,6 +38,9 @@ def test_the_demo_is_measured(tmp_path):
     assert rows['mae']['times_ours']['measured'] == pytest.approx(
         seconds['mae'][0] / seconds['ours'][0]
     )
+    wrong = run('--device', 'banana')
+    assert wrong.returncode == 2 and 'Traceback' not in wrong.stderr
+    assert 'error: --device banana cannot be used here: ' in wrong.stderr
     wrong = run('configs/nothing.py')
     assert wrong.returncode == 1 and 'Traceback' not in wrong.stderr
     assert 'configs/nothing.py' in wrong.stderr

@@ -31,7 +31,6 @@ from uniemox_mm.engine.reading_configs import read_config
 
 
 def parse_args() -> argparse.Namespace:
-    on_gpu = torch.cuda.is_available()
     names = '\n'.join(f'{k}: {v}' for k, v in ARRANGEMENTS.items())
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -39,25 +38,24 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'config',
         nargs='?',
-        default=f'configs/uniemox_vit-{"l" if on_gpu else "b"}_pretrain.py',
         help='training config (ViT-L on a GPU, ViT-B on a CPU)',
     )
     parser.add_argument(
         '--arrangement',
         nargs='+',
         choices=ARRANGEMENTS,
-        default=[n for n in ARRANGEMENTS if on_gpu or n != 'compiled'],
         metavar='NAME',
-        help=f'what to compare, all by default:\n{names}',
-    )
-    parser.add_argument('--batch-size', type=int, default=256 if on_gpu else 8)
-    parser.add_argument('--rounds', type=int, default=8 if on_gpu else 7)
-    parser.add_argument(
-        '--steps', type=int, default=3 if on_gpu else 1, help='of a turn'
+        help='what to compare, all by default (not compiled on a CPU):\n'
+        + names,
     )
     parser.add_argument(
-        '--device', default='cuda' if on_gpu else 'cpu', help='cuda or cpu'
+        '--batch-size', type=int, help='256 on a GPU, 8 on a CPU'
     )
+    parser.add_argument('--rounds', type=int, help='8 on a GPU, 7 on a CPU')
+    parser.add_argument(
+        '--steps', type=int, help='of a turn: 3 on a GPU, 1 on a CPU'
+    )
+    parser.add_argument('--device', help='cuda if there is one, or cpu')
     parser.add_argument(
         '--precision',
         choices=['float32'],
@@ -69,10 +67,38 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, default={}
     )
     args = parser.parse_args()
-    for name in ('batch_size', 'rounds', 'steps'):
-        if getattr(args, name) < 1:
+    try:
+        args.device = _device(args.device)
+    except ValueError as error:
+        parser.error(str(error))
+    on_gpu = args.device.type != 'cpu'
+    fitting = dict(
+        config=f'configs/uniemox_vit-{"l" if on_gpu else "b"}_pretrain.py',
+        arrangement=[n for n in ARRANGEMENTS if on_gpu or n != 'compiled'],
+        batch_size=256 if on_gpu else 8,
+        rounds=8 if on_gpu else 7,
+        steps=3 if on_gpu else 1,
+    )
+    for name, value in fitting.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    for name in ('batch_size', 'rounds', 'steps', 'threads'):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f'--{name.replace("_", "-")} must be at least 1')
     return args
+
+
+def _device(name: str | None) -> torch.device:
+    name = name or ('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:  # torch's, by device
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'--device {name} cannot be used here: {reason}'
+        ) from None
+    return device
 
 
 def main() -> None:
@@ -87,25 +113,28 @@ def main() -> None:
             read_config(args.config, args.cfg_options),
             args.arrangement,
             args.batch_size,
-            torch.device(args.device),
+            args.device,
             args.rounds,
             args.steps,
             args.precision,
             progress=lambda rounds: tqdm(rounds, 'rounds', leave=False),
             log=say,
+            save=partial(_save, args.out) if args.out else lambda result: None,
         )
     except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
-    text = markdown(result)
-    print(text)
+    print(markdown(result))
     if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        with atomic_file(args.out / 'train_step.md') as file:
-            file.write(text)
-        with atomic_file(args.out / 'train_step.json') as file:
-            json.dump(result, file, indent=1)
         say(f'Written to {args.out}')
     say(f'{time.perf_counter() - started:.0f} s in all')
+
+
+def _save(folder: Path, result: dict) -> None:
+    """Writes what is known so far: minutes of measuring are not lost."""
+    with atomic_file(folder / 'train_step.md') as file:
+        file.write(markdown(result))
+    with atomic_file(folder / 'train_step.json') as file:
+        json.dump(result, file, indent=1)
 
 
 if __name__ == '__main__':

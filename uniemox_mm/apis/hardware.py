@@ -17,14 +17,18 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         device (torch.device): What was measured.
 
     Returns:
-        dict: ``device``, ``cores``, ``torch``, ``python``; plain JSON.
+        dict: ``device``, ``memory`` in bytes and ``cuda`` (None on a CPU),
+        ``cores``, ``torch``, ``python``; plain JSON.
     """
+    name, memory, cuda = cpu_name(), None, None
     if device.type == 'cuda':
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = cpu_name()
+        found = torch.cuda.get_device_properties(device)
+        name, memory = found.name, found.total_memory
+        cuda = torch.version.cuda
     return dict(
         device=name,
+        memory=memory,
+        cuda=cuda,
         cores=len(os.sched_getaffinity(0)),
         torch=torch.__version__,
         python=platform.python_version(),

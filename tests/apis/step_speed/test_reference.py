@@ -2,13 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.helpers import BACKBONE, C3
 from tests.op_counts import OpCounts
 from uniemox_mm.apis.step_speed.agreement import GivenNoise, disagreement
 from uniemox_mm.apis.step_speed.batches import for_reference
+from uniemox_mm.apis.step_speed.reference import plain_attention
 
 FUSIONS = [
     'AdditionFusion',
@@ -144,3 +148,49 @@ def test_a_config_without_a_part_is_refused(build):
         'the reference arrangement needs all parts, but the config has no '
         'fusion'
     )
+
+
+def test_plain_attention_is_the_fused_one_in_the_precision_of_the_step():
+    q, k, v = torch.randn(3, 2, 4, 5, 8, requires_grad=True)
+    mask = torch.randn(5, 5)
+    for given in (None, mask):
+        torch.testing.assert_close(
+            plain_attention(q, k, v, given),
+            F.scaled_dot_product_attention(q, k, v, given),
+            atol=1e-6,
+            rtol=1e-5,
+        )
+    with torch.autocast('cpu', torch.bfloat16), Dtypes() as seen:
+        plain_attention(q, k, v)
+    assert seen.found == [torch.bfloat16] * 2
+
+
+class Dtypes(TorchDispatchMode):
+    """Precisions of products; autocast may raise the softmax between."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if str(func.overloadpacket) == 'aten.bmm':
+            self.found.append(args[0].dtype)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_detector_finds_nobody(build):
+    a = build('reference')['reference']
+    head = a.model.detector.bbox_head
+    seen = []
+    hook = head.register_forward_hook(
+        lambda module, args, out: seen.append([t.numpy() for t in out[0]])
+    )
+    images = a.batch['inputs'][2][:2].float()
+    found = a.model._find_people(images)
+    hook.remove()
+    assert [len(sample.pred_instances) for sample in found] == [0, 0]
+    assert len(seen[0]) == 3
+    for maps in seen[0]:
+        each = maps.reshape(2, 3, 85, -1)
+        np.testing.assert_array_equal(each[:, :, 4], -10.0)
+        assert np.abs(each[:, :, 5:]).max() > 1e-3  # the rest is computed

@@ -105,7 +105,7 @@ def build_arrangements(
         list[Arrangement]: In the order of ``names``.
 
     Raises:
-        ValueError: The config has no such arrangement.
+        ValueError: The config has no such arrangement, or is for DeepSpeed.
     """
     settings = _offline(cfg.model)
     torch.manual_seed(0)
@@ -201,6 +201,11 @@ def _assemble(
 ) -> Arrangement:
     model = model.to(device).train()
     wrapper: Any = copy.deepcopy(cfg.optim_wrapper)
+    if wrapper.get('type') == 'DeepSpeedOptimWrapper':
+        raise ValueError(
+            f'{cfg.filename}: steps by DeepSpeed are not measured; give the '
+            'same config without it, such as configs/uniemox_vit-l_pretrain.py'
+        )
     if device.type == 'cpu' or precision == 'float32':
         use_amp(wrapper, False)
     elif name == 'reference':

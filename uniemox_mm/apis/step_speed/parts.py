@@ -22,7 +22,7 @@ def time_parts(
     scene takes alone.
 
     Args:
-        arrangement (Arrangement): 'ours', or any classifier.
+        arrangement (Arrangement): 'ours' with a fusion, or any classifier.
         rounds (int): How often; medians are given.
         device (torch.device): Where it runs.
 
@@ -80,7 +80,7 @@ def _calls_of_emo_mae(
     samples = data['data_samples']
     with torch.no_grad(), arrangement.optim_wrapper.optim_context(model):
         (latent, mask, ids), (other, _, _) = model.backbone(scene, person)
-        texts = model._texts(samples)
+        texts = model._texts(samples) if model.distill.needs_text else None
         omega, lambda_ = model.target_generator(scene, texts)
     latent, other = (t.clone().requires_grad_() for t in (latent, other))
 
@@ -102,12 +102,12 @@ def _calls_of_emo_mae(
         _backward(*model.distill(upsilon, omega, lambda_).values())
 
     def teach() -> None:
-        model.target_generator(scene, model._texts(samples))
+        model.target_generator(scene, texts)
 
     return {
         'scene encoder': encode_scene,
         'both streams': encode_both,
-        'decoder and L1': decode,
+        **({'decoder and L1': decode} if model.with_head else {}),
         'teacher': teach,
         'fusion, L2, L3': distill,
     }

@@ -1,12 +1,14 @@
 """The arrangement of the authors' code, to compare with."""
 
+import math
 from typing import Any
+from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from uniemox_mm.models import EmoMAE
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
@@ -18,6 +20,38 @@ DETECTOR_SIZE = 416  # pixels, square
 CONFIDENCE, IOU_THRESHOLD = 0.8, 0.4
 
 
+def plain_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+) -> Tensor:
+    """softmax(q k^T / sqrt(d) + mask) v, one operation after the other.
+
+    Products are in the precision of autocast, as in code that was written
+    before attention was fused. (PyTorch's MATH backend computes them in
+    float32 whatever autocast says, which takes longer.)
+
+    Args:
+        query (Tensor): (..., L, d).
+        key (Tensor): The same, and so is ``value``.
+        value (Tensor): The same.
+        attn_mask (Tensor, optional): Added to the products, (L, L).
+        dropout_p (float): Of the weights. Defaults to 0.
+        is_causal (bool): Must be False; a mask says the same.
+
+    Returns:
+        Tensor: (..., L, d).
+    """
+    assert not is_causal
+    products = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if attn_mask is not None:
+        products = products + attn_mask
+    return F.dropout(products.softmax(dim=-1), dropout_p) @ value
+
+
 class ReferenceEmoMAE(EmoMAE):
     """UniEmoX computed as in the authors' code; the losses are the same.
 
@@ -25,7 +59,7 @@ class ReferenceEmoMAE(EmoMAE):
     captions, the encoder is called on the scene and then on the person, the
     whole decoder runs on both, and what it makes of the person is thrown
     away. Attention is not fused. Images come to the detector at its own
-    size; cutting the people out is not counted.
+    size; it finds nobody in them, and cutting people out is not counted.
 
     Args:
         **kwargs: Those of :class:`EmoMAE`.
@@ -34,6 +68,9 @@ class ReferenceEmoMAE(EmoMAE):
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self._detector = [build_detector()]  # not a part to be trained
+        for module in self.modules():
+            if hasattr(module, 'scaled_dot_product_attention'):  # MMPretrain's
+                module.scaled_dot_product_attention = plain_attention
 
     @property
     def detector(self) -> Any:
@@ -42,7 +79,8 @@ class ReferenceEmoMAE(EmoMAE):
 
     def train_step(self, data: dict, optim_wrapper: Any) -> dict[str, Tensor]:
         """A step with attention that is not fused."""
-        with sdpa_kernel(SDPBackend.MATH):
+        # CLIP, which other arrangements share, calls it by this name.
+        with patch.object(F, 'scaled_dot_product_attention', plain_attention):
             return super().train_step(data, optim_wrapper)
 
     def loss(
@@ -104,7 +142,12 @@ class ReferenceEmoMAE(EmoMAE):
 
 
 def build_detector() -> nn.Module:
-    """MMDetection's YOLOv3 with random weights, as fast as trained ones."""
+    """MMDetection's YOLOv3 with random weights, which finds nobody.
+
+    A trained network keeps one or two boxes of an image; random weights keep
+    thousands until MMDetection's loop over the images sorts them out, which
+    would take longer than the authors waited.
+    """
     import_mmdet()
     from mmdet.registry import MODELS
 
@@ -115,4 +158,14 @@ def build_detector() -> nn.Module:
         settings.backbone.init_cfg = None  # would be downloaded
         detector = MODELS.build(settings)
     set_thresholds(detector, CONFIDENCE, IOU_THRESHOLD)
+    _find_nobody(detector.bbox_head)
     return detector.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _find_nobody(head: Any) -> None:
+    """Sets the confidence of every anchor to sigmoid(-10)."""
+    for layer in head.convs_pred:
+        weight = layer.weight.unflatten(0, (-1, head.num_attrib))
+        weight[:, 4] = 0.0
+        layer.bias.unflatten(0, (-1, head.num_attrib))[:, 4] = -10.0

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .arrangements import ARRANGEMENTS
+from .goals import goals_table
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -15,8 +16,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         f'`{result["config"]}`, batches of {result["batch_size"]}, medians '
         f'and quartiles of {result["rounds"]} rounds of {result["steps"]} '
-        f'steps. {machine["device"]}, {machine["cores"]} cores, torch '
-        f'{machine["torch"]}. Large matrix products reach {peaks}.',
+        f'steps. {_machine(machine)}. Large matrix products reach {peaks}.',
         '',
         '| arrangement | precision | images/s | of the matmul peak | peak '
         'memory | G multiply-adds an image | time of a step, ours = 1 | '
@@ -29,6 +29,10 @@ def markdown(result: dict[str, Any]) -> str:
         f'- `{row["name"]}`: {ARRANGEMENTS[row["name"]]}'
         for row in result['rows']
     ]
+    if result['left_out']:
+        lines += ['', 'Out of memory: ' + ', '.join(result['left_out']) + '.']
+    goals = goals_table(result)
+    lines += ['', *goals] if goals else []
     if result['loss_differences']:
         differences = ', '.join(
             f'{name} {value:.1e}'
@@ -41,7 +45,16 @@ def markdown(result: dict[str, Any]) -> str:
         ]
     if 'parts' in result:
         lines += ['', *_parts(result)]
+    further = _further(result)
+    lines += ['', *further] if further else []
     return '\n'.join(lines) + '\n'
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    found = f'{machine["device"]}, {machine["cores"]} cores'
+    if machine['memory']:
+        found += f', {machine["memory"] / 1e9:.0f} GB, CUDA {machine["cuda"]}'
+    return f'{found}, torch {machine["torch"]}'
 
 
 def _row(row: dict[str, Any]) -> str:
@@ -77,32 +90,43 @@ def _parts(result: dict[str, Any]) -> list[str]:
         rows.append(
             f'| {name} | {1e3 * seconds:.1f} | {_percent(seconds / whole)} |'
         )
-    rows.append(f'| measured step | {1e3 * whole:.1f} | 100 % |')
-    wait = result['data_wait']
-    waits = result['waits']
-    gaps = result['gaps']
-    return [
-        *rows,
-        '',
-        '- waiting for images: '
-        + (
-            'not measured, the data set is not there'
-            if wait is None
-            else f'{1e3 * wait:.1f} ms a step'
-        ),
-        '- the host waits for the device in a step: '
-        + (
-            ', '.join(f'{count} x {place}' for place, count in waits.items())
-            or 'never'
-        ),
-        '- the device is idle: '
-        + (
-            'not measured on a CPU'
-            if gaps is None
-            else f'{_percent(gaps["idle"])} of a step, '
-            f'{_percent(gaps["longest"])} at a time'
-        ),
-    ]
+    return [*rows, f'| measured step | {1e3 * whole:.1f} | 100 % |']
+
+
+def _further(result: dict[str, Any]) -> list[str]:
+    """What was looked at beside the times, as far as it was reached."""
+    lines = []
+    if 'data_wait' in result:
+        wait = result['data_wait']
+        lines.append(
+            '- waiting for images: '
+            + (
+                'not measured, the data set is not there'
+                if wait is None
+                else f'{1e3 * wait:.1f} ms a step'
+            )
+        )
+    if 'waits' in result:
+        waits = result['waits'].items()
+        lines.append(
+            '- the host waits for the device in a step: '
+            + (
+                ', '.join(f'{count} x {place}' for place, count in waits)
+                or 'never'
+            )
+        )
+    if 'gaps' in result:
+        gaps = result['gaps']
+        lines.append(
+            '- the device is idle: '
+            + (
+                'not measured here'
+                if gaps is None
+                else f'{_percent(gaps["idle"])} of a step, '
+                f'{_percent(gaps["longest"])} at a time'
+            )
+        )
+    return lines
 
 
 def _percent(share: float | None) -> str:

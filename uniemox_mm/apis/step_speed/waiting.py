@@ -9,6 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .arrangements import Arrangement
 
+# What PyTorch says of each wait, and not of the mode that finds them.
+_WARNING = 'called a synchronizing CUDA operation'
 # Operations whose result the host needs before it can go on.
 WAITING = {
     'aten._local_scalar_dense',
@@ -17,6 +19,8 @@ WAITING = {
     'aten.nonzero',
     'aten.equal',
 }
+# The same if indexed by a mask, of which the size of the result depends.
+INDEXING = {'aten.index', 'aten.index_put', 'aten.index_put_'}
 
 
 class _Counting(TorchDispatchMode):
@@ -26,7 +30,11 @@ class _Counting(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = str(func).rsplit('.', 1)[0]
-        if name in WAITING:
+        masked = name in INDEXING and any(
+            index is not None and index.dtype in (torch.bool, torch.uint8)
+            for index in args[1]
+        )
+        if name in WAITING or masked:
             self.found[name] += 1
         return func(*args, **(kwargs or {}))
 
@@ -39,7 +47,8 @@ def count_waits(
     Args:
         arrangement (Arrangement): Has done a step before.
         device (torch.device): On a GPU PyTorch itself reports every wait; on
-            a CPU the operations are counted that would be one.
+            a CPU the operations are counted that would be one there, other
+            than copies from and to the device, which a CPU does not have.
 
     Returns:
         dict[str, int]: How often, by operation or place in the code.
@@ -60,7 +69,7 @@ def count_waits(
     places = (
         f'{w.filename.rsplit("site-packages/", 1)[-1]}:{w.lineno}'
         for w in caught
-        if 'synchronizing' in str(w.message)
+        if _WARNING in str(w.message)
     )
     return dict(Counter(places))
 
@@ -103,7 +112,8 @@ def profile_gaps(
 
     Returns:
         dict[str, float] | None: Shares of a step, 0 to 1: ``idle`` in all,
-        and the ``longest`` gap.
+        and the ``longest`` gap. None where the profiler sees nothing, as on
+        machines that do not let it.
     """
     if device.type != 'cuda':
         return None
@@ -121,6 +131,8 @@ def profile_gaps(
         if event.device_type == torch.autograd.DeviceType.CUDA
         and not getattr(event, 'is_user_annotation', False)
     ]
+    if not busy:
+        return None
     start, end = min(first for first, _ in busy), max(last for _, last in busy)
     idle = [last - first for first, last in gaps(busy, start, end)]
     step = (end - start) / steps
