@@ -69,7 +69,7 @@ def check_persons(
     if boxes.size == 0:
         return np.zeros((0, 5), np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 5:
-        raise bad(persons, 'does not have five values')
+        raise bad(persons, 'is not rows of five values')
     for box in boxes:
         x1, y1, x2, y2, _ = box
         if not np.isfinite(box).all():

@@ -95,7 +95,7 @@ def test_boxes_over_the_border_are_clipped():
         ([30, 10, 20, 40, 1.0], 'is empty'),
         ([float('nan'), 10, 20, 40, 1.0], 'is not finite'),
         ([10, 10, float('inf'), 40, 1.0], 'is not finite'),
-        ([10, 10, 20, 40], 'does not have five values'),
+        ([10, 10, 20, 40], 'is not rows of five values'),
         (['a', 10, 20, 40, 1.0], 'is not made of numbers'),
     ],
 )
