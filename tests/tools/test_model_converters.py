@@ -12,8 +12,9 @@ from tests.apis.converters.plain_mae import (
     finetuned,
     random_mae,
 )
+from tests.apis.converters.test_refused_files import write_archive
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import ROOT, tiny_finetune
+from tests.helpers import ROOT, TEACHER, build, tiny_finetune
 from tests.tools.test_classification import train, write
 from uniemox_mm.models.weight_files import load_weights
 
@@ -82,6 +83,33 @@ def test_errors_are_one_line(tmp_path, monkeypatch):
         with pytest.raises(SystemExit) as error:
             run(monkeypatch, tool, source, tmp_path / 'x', *arguments)
         assert error.value.code == f'{source}: no such checkpoint'
+
+
+def test_broken_archives_and_targets_are_one_line(tmp_path, monkeypatch):
+    source, below = tmp_path / 'mae.pth', tmp_path / 'mae.pth' / 'x'
+    write_archive(source, b'\x80\x02}\xff.')
+    for tool, arguments in (
+        ('convert.py', ()),
+        ('export.py', ('--to', 'timm')),
+    ):
+        for target, message in (
+            (tmp_path / 'x', f'{source}: not a checkpoint of plain weights'),
+            (below, f'{below}: cannot be written, since {source} is no'),
+        ):
+            with pytest.raises(SystemExit) as error:
+                run(monkeypatch, tool, source, target, *arguments)
+            assert error.value.code.startswith(message)
+
+
+def test_clips_first_norm_may_be_kept(tmp_path, monkeypatch, capsys):
+    source, target = tmp_path / 'clip.pth', tmp_path / 'ours.pth'
+    torch.save(build(TEACHER).clip.state_dict(), source)
+    run(monkeypatch, 'convert.py', source, target, '--pre-norm')
+    assert 'backbone.pre_norm.weight' in load_weights(target)
+    assert (
+        'settings  pre_norm=True: the norm before the first block, and no '
+        'bias of the patches' in capsys.readouterr().out.splitlines()
+    )
 
 
 @pytest.mark.slow

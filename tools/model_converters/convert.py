@@ -4,7 +4,7 @@ Reads MAE, UniEmoX as its authors published it, dBOT, timm, open_clip, CLIP as
 OpenAI published it, and MMPretrain; ViTs only. Nothing but weights is read:
 a file that asks for code is refused. DST is for --load-from of
 tools/train.py and, of a classifier, for tools/test.py; what became of every
-key is in DST's .report.txt.
+key is in DST.report.txt.
 
 Examples:
     python tools/model_converters/convert.py mae_pretrain_vit_large.pth \
@@ -62,6 +62,12 @@ def parse_args() -> argparse.Namespace:
         help="keys, by MMPretrain's names, that may be missing",
     )
     parser.add_argument(
+        '--pre-norm',
+        action='store_true',
+        help="keep CLIP's norm before the first block, for a model with "
+        'pre_norm=True',
+    )
+    parser.add_argument(
         '--classes',
         nargs='+',
         metavar='NAME',
@@ -75,7 +81,7 @@ def main() -> None:
     source, target = args.pop('source'), args.pop('target')
     try:
         report = convert_checkpoint(source, target, **args)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(str(error))
     print(*report.summary(), f'Written to {target}', sep='\n')
 

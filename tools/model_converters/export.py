@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     try:
         written = export_checkpoint(**vars(parse_args()))
-    except (FileNotFoundError, ImportError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         sys.exit(str(error))
     print('Written:', *written, sep='\n  ')
 

@@ -1,13 +1,19 @@
 """Says in a sentence why a file is no checkpoint."""
 
+import pickle
 import re
 import tarfile
 import zipfile
 from pathlib import Path
 
 _HEAD = 64  # bytes
+_ZIP = b'PK\x03\x04'
 # torch says which name it did not look up.
 _ASKED = re.compile(r'GLOBAL (\S+)')
+_MORE_THAN_DATA = (
+    'its pickle does more than weights need, or is damaged; nothing of it was '
+    'run'
+)
 
 
 def why_unreadable(path: Path, error: Exception) -> str:
@@ -20,8 +26,44 @@ def why_unreadable(path: Path, error: Exception) -> str:
         error (Exception): What reading it raised.
 
     Returns:
-        str: The reason, without the path.
+        str: The reason, without the path, printable.
     """
+    try:
+        return printable(_why(path, error))
+    except Exception as other:  # a broken archive raises what it likes
+        return _damaged(other)
+
+
+def printable(text: object) -> str:
+    r"""Text that a terminal shows and does not obey.
+
+    Args:
+        text (object): Anything, such as a name out of a file.
+
+    Returns:
+        str: With escapes in place of what cannot be printed.
+
+    Example:
+        >>> from uniemox_mm.models.unreadable_files import printable
+        >>> print(printable('red' + chr(27)))
+        red\x1b
+    """
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a file is a zip archive with compressed content."""
+    with path.open('rb') as file:  # torch goes by this too
+        if file.read(len(_ZIP)) != _ZIP:
+            return False
+    with zipfile.ZipFile(path) as archive:
+        return any(
+            member.compress_type != zipfile.ZIP_STORED
+            for member in archive.infolist()
+        )
+
+
+def _why(path: Path, error: Exception) -> str:
     with path.open('rb') as file:
         head = file.read(_HEAD)
     if not head:
@@ -37,13 +79,15 @@ def why_unreadable(path: Path, error: Exception) -> str:
         return f'{error}, which is code; nothing of it was run'
     if head.startswith(b'PK'):
         return _why_no_archive(path, error)
+    if path.suffix == '.safetensors':
+        return _damaged(error)
     if tarfile.is_tarfile(path):
         return (
             "it is torch's tar format of 2016, which can only be read by "
             'running what it says; save it anew with a current torch'
         )
     line = head.splitlines()[0]
-    if line.isascii() and line.decode().isprintable():
+    if line and line.isascii() and line.decode().isprintable():
         return f'it is text, which begins with {line.decode()!r}'
     return (
         'it is a pickle that torch.save did not write, or is damaged; '
@@ -66,5 +110,20 @@ def _why_no_archive(path: Path, error: Exception) -> str:
         )
     if 'data.pkl' not in names:
         return 'it is a zip archive, but not one that torch.save wrote'
-    first = str(error).strip().splitlines()[:1]
-    return f'it is damaged inside ({type(error).__name__}: {"".join(first)})'
+    if is_compressed(path):
+        return (
+            'it is a compressed archive, which torch.save never writes; pack '
+            'it anew without compression (zip -0)'
+        )
+    if isinstance(error, pickle.UnpicklingError):
+        return _MORE_THAN_DATA
+    return _damaged(error)
+
+
+def _damaged(error: Exception) -> str:
+    """For errors whose text is a plain one; not of torch's unpickler."""
+    first = ''.join(str(error).strip().splitlines()[:1])
+    return printable(
+        f'it is damaged ({type(error).__name__}: {first}); copy or download '
+        'it anew'
+    )

@@ -13,12 +13,17 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from safetensors import safe_open
 from torch import Tensor
 
-from .unreadable_files import why_unreadable
+from .unreadable_files import is_compressed, why_unreadable
 
 SAFETENSORS = '.safetensors'
 _SHOWN = 5
 # Taken before distrust_checkpoints puts plain_globals in its place.
 _mmengines_list = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
+_DTYPES = {
+    torch.float64, torch.float32, torch.float16, torch.bfloat16,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+    torch.bool,
+}  # fmt: skip
 _LOG_METHODS = ('mean', 'max', 'min', 'current')
 
 
@@ -59,6 +64,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _read_pickle(path: Path) -> Any:
+    if is_compressed(path):  # a few bytes may be gigabytes then
+        raise ValueError('compressed')
     with torch.serialization.safe_globals(plain_globals()):
         return torch.load(path, map_location='cpu', weights_only=True)
 
@@ -110,7 +117,8 @@ def weights_of(
         dict[str, Tensor]: Name -> tensor.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or it has other keys than text or other
+            values than dense tensors of numbers that the file holds.
     """
     found = (content[entry] for entry in entries if entry in content)
     weights = next(found, content)
@@ -120,7 +128,41 @@ def weights_of(
         or not all(isinstance(v, Tensor) for v in weights.values())
     ):
         raise _no_state_dict(path, sorted(map(str, content))[:10])
+    for key, value in weights.items():
+        # Names go to the terminal, where escapes would be obeyed.
+        if not isinstance(key, str) or not key.isprintable():
+            raise ValueError(
+                f'{path}: a weight is called {key!r}; expected names as text'
+            )
+        if problem := _why_no_numbers(value):
+            raise ValueError(
+                f'{path}: {key!r} is {problem}; expected dense tensors of '
+                'numbers'
+            )
     return weights
+
+
+def _why_no_numbers(value: Tensor) -> str | None:
+    """What a tensor is where it is no plain array of numbers."""
+    dtype, layout = (
+        str(part).removeprefix('torch.')
+        for part in (value.dtype, value.layout)
+    )
+    if value.is_nested:
+        return 'nested'
+    if value.layout != torch.strided:
+        return layout
+    if value.dtype not in _DTYPES:
+        return dtype
+    if value.is_meta:
+        return 'without content'
+    held = value.untyped_storage().nbytes() // value.element_size()
+    if value.numel() > held:
+        return (
+            f'of shape {tuple(value.shape)}, but the file holds {held} of its '
+            'numbers'
+        )
+    return None
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

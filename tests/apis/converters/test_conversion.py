@@ -8,14 +8,14 @@ import torch
 from mmengine.runner import load_checkpoint
 from torch.nn import functional as F
 
-from tests.apis.converters.comparing import close, save
+from tests.apis.converters.comparing import close, same, save
 from tests.apis.converters.plain_mae import (
     encoder_of,
     finetuned,
     random_mae,
 )
 from tests.helpers import C3, EMO_MAE, build
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.models.test_encoder_weights import CLASSIFIER, PROBE
 from uniemox_mm.apis.converters import convert_checkpoint, convert_weights
 from uniemox_mm.models.encoder_weights import load_classifier, load_encoder
 from uniemox_mm.models.weight_files import load_weights, read_checkpoint
@@ -133,3 +133,23 @@ def test_mmpretrains_own_is_taken_as_it_is(tmp_path):
     meta = read_checkpoint(tmp_path / 'ours.pth')['meta']
     assert meta['dataset_meta'] == dict(classes=('a', 'b'))
     assert 'cfg' not in meta
+
+
+def test_mmpretrains_own_head_may_be_given_names(tmp_path):
+    head = dict(type='VisionTransformerClsHead', num_classes=3, in_channels=32)
+    source = save(
+        tmp_path / 'c.pth', build(CLASSIFIER, head=head).state_dict()
+    )
+    classes = ['a', 'b', 'c']
+    convert_checkpoint(source, tmp_path / 'ours.pth', classes=classes)
+    meta = read_checkpoint(tmp_path / 'ours.pth')['meta']
+    assert meta['dataset_meta'] == dict(classes=('a', 'b', 'c'))
+
+
+def test_a_neck_keeps_its_count_of_batches(tmp_path):
+    """A whole number, beside weights that must not be."""
+    model = build(PROBE)
+    model.neck.bn.num_batches_tracked += 7
+    source = save(tmp_path / 'c.pth', model.state_dict())
+    convert_checkpoint(source, tmp_path / 'ours.pth')
+    same(load_weights(tmp_path / 'ours.pth'), model.state_dict())

@@ -98,11 +98,11 @@ def test_the_report_has_every_key(tmp_path):
         '18 mapped, 1 left out',
     ]
     assert report.lines() == lines
-    written = target.with_name('ours.report.txt').read_text()
+    written = target.with_name('ours.pth.report.txt').read_text()
     assert written == '\n'.join(lines) + '\n'
     assert {p.name for p in target.parent.iterdir()} == {
         'ours.pth',
-        'ours.report.txt',
+        'ours.pth.report.txt',
     }
 
 

@@ -191,7 +191,9 @@ FILES = {
     'torchscript-with-code': (
         torchscript_with_code,
         'no weights were loaded from this TorchScript archive (ValueError: '
-        'it asks for posix.system; nothing of it was run)',
+        'it asks for posix.system; nothing of it was run); expected CLIP as '
+        'OpenAI publishes it: download it anew, or save its state_dict with '
+        'torch.save',
     ),
     'no-tensors': (
         lambda path, _: torch.save(dict(epoch=3, best=0.5), path),

@@ -5,7 +5,8 @@ import torch
 import torchvision
 
 from tests.apis.converters.plain_mae import encoder_of, finetuned, random_mae
-from tests.helpers import build
+from tests.helpers import EMO_MAE, build
+from tests.models.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis.converters import convert_checkpoint
 
 OF_SIZE = 'ViT of 2 blocks, width 32, patch 8, image 32 x 32'
@@ -34,7 +35,57 @@ def not_a_number():
     return weights
 
 
+def cast(dtype):
+    return lambda: {key: value.to(dtype) for key, value in encoder().items()}
+
+
+def whole_numbers(dtype):
+    start = 'backbone.cls_token'
+    return (
+        f'30 weights are no floating-point numbers: {start} ({dtype}), '
+        f'backbone.pos_embed ({dtype}), '
+        f'backbone.patch_embed.projection.weight ({dtype}), '
+        f'backbone.patch_embed.projection.bias ({dtype}), '
+        f'backbone.layers.0.ln1.weight ({dtype}), ...'
+    )
+
+
 WEIGHTS = {
+    'int64': (cast(torch.int64), whole_numbers('int64')),
+    'bool': (cast(torch.bool), whole_numbers('bool')),
+    'scalar-head': (
+        lambda: {**finetuned(), 'head.weight': torch.tensor(1.0)},
+        'head.fc.weight is of shape (); expected 2 dimensions, none of them 0',
+    ),
+    'empty-head': (
+        lambda: {**finetuned(), 'head.weight': torch.ones(0, 32)},
+        'head.fc.weight is of shape (0, 32); expected 2 dimensions, none of '
+        'them 0',
+    ),
+    'other-parts': (
+        lambda: {
+            **build(CLASSIFIER).state_dict(),
+            'junk.weight': torch.ones(1),
+            'fuson.w': torch.ones(1),
+            'head.fcc.weight': torch.ones(1),
+        },
+        keys(
+            '3 not of this model: junk.weight, fuson.w, head.fcc.weight',
+            title="MMPretrain's",
+            model=OF_SIZE + ', 8 classes',
+        ),
+    ),
+    'other-decoder': (
+        lambda: {
+            **build(EMO_MAE).state_dict(),
+            'neck.mask_tokem': torch.ones(1),
+        },
+        keys(
+            '1 not of this model: neck.mask_tokem',
+            title="MMPretrain's",
+            model=OF_SIZE + ', decoder of 2 blocks',
+        ),
+    ),
     'resnet': (
         lambda: torchvision.models.resnet18().state_dict(),
         'these are not the names of a ViT of mae, u-emo, timm, dbot, '
@@ -98,7 +149,7 @@ WEIGHTS = {
     'flat-patches': (
         lambda: {**encoder(), 'patch_embed.proj.weight': torch.ones(32, 192)},
         'backbone.patch_embed.projection.weight is of shape (32, 192); '
-        'expected 4 dimensions',
+        'expected 4 dimensions, none of them 0',
     ),
     'no-head-bias': (
         lambda: without(finetuned(), 'head.bias'),
@@ -144,6 +195,14 @@ def test_weights_that_do_not_fit(name, tmp_path):
             '--leave-out haed.*: there is no such key',
         ),
         (
+            dict(allow_missing=['nothing.*']),
+            '--allow-missing nothing.*: the model has no such key',
+        ),
+        (
+            dict(pre_norm=True),
+            "--pre-norm is for CLIP's weights, and these are MAE's",
+        ),
+        (
             dict(classes=['a', 'b']),
             'there are 2 names of classes, but the head has 0 outputs',
         ),
@@ -167,3 +226,15 @@ def test_what_is_named_may_be_missing(tmp_path):
     with pytest.raises(ValueError) as error:
         convert_checkpoint(path, path, allow_missing=['*ln1.bias'])
     assert str(error.value) == f'{path}: expected the name of a new file'
+
+
+def test_a_target_in_torchs_format_is_named_so(tmp_path):
+    path, target = tmp_path / 'file.pth', tmp_path / 'ours.safetensors'
+    torch.save(encoder(), path)
+    with pytest.raises(ValueError) as error:
+        convert_checkpoint(path, target)
+    assert str(error.value) == (
+        f"{target}: is written in torch's format; expected a name such as "
+        'ours.pth (export.py writes safetensors)'
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ['file.pth']

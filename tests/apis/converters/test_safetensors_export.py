@@ -55,6 +55,9 @@ def test_safetensors_have_everything(pretraining, tmp_path):
             mean=[0.485, 0.456, 0.406],
             std=[0.229, 0.224, 0.225],
             channels='RGB',
+            exif_orientation='applied',
+            gray_of_16_bit='value / 257, rounded',
+            alpha='dropped',
         ),
     )
 

@@ -4,29 +4,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-import torch
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 
-from uniemox_mm.models.weight_files import describe_keys, reshaped_keys
-
-from .formats import FORMATS, SUPERSEDED, Format, recognise
+from .checks import check_weights
+from .formats import FORMATS, SUPERSEDED, Format, recognise, with_pre_norm
 from .names import rename
 from .report import ConversionReport
-from .vit_sizes import ViTSizes, read_sizes
+from .vit_sizes import PATCHES, ViTSizes, read_sizes
 
-_BIAS = 'backbone.patch_embed.projection.bias'
+_BIAS = PATCHES + 'bias'
 _POSITIONS = ('backbone.pos_embed', 'neck.decoder_pos_embed')
-# What a checkpoint need not have, and who starts it fresh then.
-_OPTIONAL = {
-    'backbone.ln1.': 'no start for pretraining or for the class token, which '
-    'need it',
-    'backbone.ln2.': 'fresh in a classifier that takes the mean of the '
-    'patches',
-    'neck.': 'fresh in pretraining',
-    'fusion.': 'fresh in pretraining',
-    'head.': 'fresh in a classifier',
-}
 
 
 def convert_weights(
@@ -37,6 +25,7 @@ def convert_weights(
     patch_size: int | None = None,
     leave_out: Sequence[str] = (),
     allow_missing: Sequence[str] = (),
+    pre_norm: bool = False,
 ) -> tuple[dict[str, Tensor], ConversionReport]:
     """Renames the weights of a ViT, and accounts for every one.
 
@@ -52,6 +41,9 @@ def convert_weights(
             in ``weights``, of what is not to be taken.
         allow_missing (Sequence[str]): Patterns of MMPretrain's names of what
             may be missing.
+        pre_norm (bool): Whether to keep CLIP's norm before the first block,
+            for a VisionTransformer with ``pre_norm=True``. Defaults to
+            False.
 
     Returns:
         tuple[dict[str, Tensor], ConversionReport]: The weights by
@@ -64,7 +56,7 @@ def convert_weights(
     """
     if form == 'auto':
         form = recognise(weights)
-    known = FORMATS[form]
+    known = with_pre_norm(form) if pre_norm else FORMATS[form]
     left_out = _left_out(weights, known, leave_out)
     taken = {k: v for k, v in weights.items() if k not in left_out}
     if 'fc_norm.weight' in taken:
@@ -78,9 +70,9 @@ def convert_weights(
             f'{", ".join(sorted(weights)[:5])}, ...'
         )
     found = {ours: taken[theirs] for theirs, ours in mapped.items()}
-    changed = _reshape_clip(found) if form == 'clip' else {}
+    changed = _reshape_clip(found, pre_norm) if form == 'clip' else {}
     sizes = read_sizes(found)
-    missing = _check(found, sizes, unexpected, allow_missing, form)
+    missing = check_weights(found, sizes, unexpected, allow_missing, form)
     if patch_size not in (None, sizes.patch):
         raise ValueError(
             f'its patches are of {sizes.patch} pixels, not {patch_size}; '
@@ -90,7 +82,14 @@ def convert_weights(
         sizes, resized = _resize(found, sizes, img_size)
         changed |= resized
     report = ConversionReport(
-        source, form, str(sizes), mapped, changed, left_out, missing
+        source,
+        form,
+        str(sizes),
+        mapped,
+        changed,
+        left_out,
+        missing,
+        dict(known.settings),
     )
     return found, report
 
@@ -128,8 +127,11 @@ def _map(
     return mapped, [key for key in names if key not in mapped]
 
 
-def _reshape_clip(found: dict[str, Tensor]) -> dict[str, str]:
-    """Gives CLIP's embeddings MMPretrain's shapes, and its patches a bias."""
+def _reshape_clip(found: dict[str, Tensor], pre_norm: bool) -> dict[str, str]:
+    """Gives CLIP's embeddings MMPretrain's shapes, and its patches a bias.
+
+    With ``pre_norm`` MMPretrain's have none either.
+    """
     changed = {}
     for key, dimensions in (('cls_token', 1), ('pos_embed', 2)):
         value = found.get(f'backbone.{key}')
@@ -137,60 +139,11 @@ def _reshape_clip(found: dict[str, Tensor]) -> dict[str, str]:
             shape = (1,) * (3 - dimensions) + tuple(value.shape)
             found[f'backbone.{key}'] = value.reshape(shape)
             changed[f'backbone.{key}'] = f'of shape {shape}'
-    patches = found.get(_BIAS.replace('bias', 'weight'))
-    if patches is not None:
+    patches = found.get(PATCHES + 'weight')
+    if patches is not None and not pre_norm:
         found[_BIAS] = patches.new_zeros(patches.shape[0])
         changed[_BIAS] = "zeros, since CLIP's patches have no bias"
     return changed
-
-
-def _check(
-    found: dict[str, Tensor],
-    sizes: ViTSizes,
-    unexpected: list[str],
-    allow_missing: Sequence[str],
-    form: str,
-) -> dict[str, str]:
-    """Compares with what the sizes ask for; gives what may be missing."""
-    shapes = {k: torch.Size(v) for k, v in sizes.shapes().items()}
-    # MMPretrain has other heads and necks, which are taken as they are.
-    known = 'backbone.' if form == 'mmpretrain' else ''
-    unexpected = [
-        *unexpected,
-        *(k for k in found if k not in shapes and k.startswith(known)),
-    ]
-    optional = [
-        part
-        for part in _OPTIONAL
-        if not any(key.startswith(part) for key in found)
-    ]
-    if len({'backbone.ln1.', 'backbone.ln2.'} & {*optional}) == 2:
-        optional.remove('backbone.ln1.')
-    missing = {part + '*': _OPTIONAL[part] for part in optional}
-    absent = [
-        key
-        for key in shapes
-        if key not in found and not key.startswith(tuple(optional))
-    ]
-    for key in absent:
-        if any(fnmatchcase(key, pattern) for pattern in allow_missing):
-            missing[key] = 'named by --allow-missing'
-    problems = describe_keys(
-        [key for key in absent if key not in missing],
-        unexpected,
-        reshaped_keys(found, shapes),
-    )
-    if problems:
-        raise ValueError(
-            f'keys {problems}; expected {FORMATS[form].title} names and '
-            f'shapes of a {sizes}. What is meant to be so can be named by '
-            '--leave-out or --allow-missing'
-        )
-    broken = [k for k, v in found.items() if not torch.isfinite(v).all()]
-    if broken:
-        shown = ', '.join(broken[:5]) + (', ...' if len(broken) > 5 else '')
-        raise ValueError(f'{len(broken)} weights are not finite: {shown}')
-    return missing
 
 
 def _resize(

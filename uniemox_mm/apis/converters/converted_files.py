@@ -12,7 +12,9 @@ from uniemox_mm.models.target_generators.openai_archive import (
     is_torchscript,
     read_torchscript,
 )
+from uniemox_mm.models.unreadable_files import printable
 from uniemox_mm.models.weight_files import (
+    SAFETENSORS,
     file_sha256,
     read_checkpoint,
     weights_of,
@@ -20,7 +22,9 @@ from uniemox_mm.models.weight_files import (
 from uniemox_mm.version import __version__
 
 from .conversion import convert_weights
+from .names import HEADS
 from .report import ConversionReport
+from .targets import check_target, is_same_file
 
 _ENTRIES = ('state_dict', 'model')
 _WRAPPER = 'module.'
@@ -39,7 +43,7 @@ def convert_checkpoint(
         source (str | Path): A checkpoint of torch, a file of safetensors, or
             CLIP as OpenAI publishes it. Only weights are read.
         target (str | Path): The checkpoint to write; the report goes beside
-            it, with the ending ``.report.txt``.
+            it, its name followed by ``.report.txt``.
         form (str): As of :func:`convert_weights`.
         classes (Sequence[str], optional): Names of the head's classes, in
             its order; a test then refuses data with another order.
@@ -54,8 +58,7 @@ def convert_checkpoint(
             says why. Nothing is written then.
     """
     source, target = Path(source), Path(target)
-    if target.is_dir() or target.resolve() == source.resolve():
-        raise ValueError(f'{target}: expected the name of a new file')
+    _check_target(target, source)
     content = _read(source)
     weights, others = _weights(content, source)
     try:
@@ -72,11 +75,29 @@ def convert_checkpoint(
     meta = dict(converted_from=origin, uniemox_mm=__version__)
     if info:
         meta['dataset_meta'] = info
+    saved = {key: _alone(value) for key, value in converted.items()}
     with atomic_file(target, 'wb') as file:
-        torch.save(dict(meta=meta, state_dict=converted), file)
-    with atomic_file(target.with_suffix('.report.txt')) as file:
+        torch.save(dict(meta=meta, state_dict=saved), file)
+    with atomic_file(target.with_name(f'{target.name}.report.txt')) as file:
         file.write('\n'.join(report.lines()) + '\n')
     return report
+
+
+def _check_target(target: Path, source: Path) -> None:
+    check_target(target)
+    if is_same_file(target, source):
+        raise ValueError(f'{target}: expected the name of a new file')
+    if target.suffix == SAFETENSORS:
+        raise ValueError(
+            f"{target}: is written in torch's format; expected a name such "
+            f'as {target.stem}.pth (export.py writes safetensors)'
+        )
+
+
+def _alone(value: Tensor) -> Tensor:
+    """A tensor that is not part of a larger one, which would be saved too."""
+    own = value.numel() * value.element_size()
+    return value.clone() if value.untyped_storage().nbytes() > own else value
 
 
 def _read(source: Path) -> dict[str, Any]:
@@ -97,7 +118,9 @@ def _weights(
     ]
     if all(key.startswith(_WRAPPER) for key in weights):
         weights = {k.removeprefix(_WRAPPER): v for k, v in weights.items()}
-    return weights, {f'[{key}]': 'beside the weights' for key in others}
+    return weights, {
+        f'[{printable(key)}]': 'beside the weights' for key in others
+    }
 
 
 def _dataset_meta(
@@ -110,8 +133,8 @@ def _dataset_meta(
         meta = content.get('meta')
         known = meta.get('dataset_meta') if isinstance(meta, dict) else None
         return dict(known) if isinstance(known, dict) else {}
-    head = converted.get('head.fc.weight')
-    count = 0 if head is None else head.shape[0]
+    heads = (converted.get(f'{head}.weight') for head in HEADS)
+    count = next((len(head) for head in heads if head is not None), 0)
     if count != len(classes) or len(set(classes)) != count:
         raise ValueError(
             f'there are {len(set(classes))} names of classes, but the head '

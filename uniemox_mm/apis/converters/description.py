@@ -1,6 +1,7 @@
 """The JSON beside exported weights: what they are and what they take."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from .trained_model import TrainedModel
 _KEPT = (
     'model',
     'data_preprocessor',
-    'train_pipeline',
-    'test_pipeline',
     'optim_wrapper',
     'param_scheduler',
     'auto_scale_lr',
     'train_cfg',
 )
+# Settings of a model that name files.
+_FILES = ('checkpoint', 'pretrained')
 
 
 def describe(trained: TrainedModel, form: str) -> dict[str, Any]:
@@ -51,17 +52,72 @@ def describe(trained: TrainedModel, form: str) -> dict[str, Any]:
     )
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes JSON, all or nothing."""
-    with atomic_file(path) as file:
-        json.dump(content, file, indent=2, allow_nan=False)
-        file.write('\n')
+def write_described(
+    trained: TrainedModel,
+    files: tuple[Path, Path],
+    weights: bytes,
+    described: dict[str, Any],
+) -> list[Path]:
+    """Writes an export and its JSON; neither, where JSON cannot say it.
+
+    Args:
+        trained (TrainedModel): What is exported.
+        files (tuple[Path, Path]): The file of the export and of the JSON.
+        weights (bytes): Content of the former.
+        described (dict[str, Any]): Content of the latter.
+
+    Returns:
+        list[Path]: What was written.
+
+    Raises:
+        ValueError: The config has values that JSON has no words for.
+    """
+    try:
+        text = json.dumps(described, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f'{trained.path}: the config has what JSON cannot say ({error}); '
+            'name a config without it (--config)'
+        ) from None
+    target, words = files
+    with atomic_file(target, 'wb') as file:
+        file.write(weights)
+    with atomic_file(words) as file:
+        file.write(text + '\n')
+    return [target, words]
+
+
+def beside(target: Path) -> tuple[Path, Path]:
+    """A file, and the JSON that goes with it."""
+    return target, target.with_name(f'{target.name}.json')
 
 
 def _as_data(config: Config) -> dict[str, Any]:
     content = config.to_dict()
     kept = {key: content[key] for key in _KEPT if key in content}
-    teacher = kept['model'].get('target_generator') or {}
-    if '/' in str(teacher.get('pretrained')):  # a file of this machine
-        teacher['pretrained'] = Path(teacher['pretrained']).name
+    for split in ('train', 'test'):
+        if steps := _pipeline(content.get(f'{split}_dataloader')):
+            kept[f'{split}_pipeline'] = steps
+    for part in _parts(kept['model']):
+        for key in _FILES:
+            if '/' in str(part.get(key)):  # a file of this machine
+                part[key] = Path(part[key]).name
     return kept
+
+
+def _pipeline(loader: dict[str, Any] | None) -> list | None:
+    """What a loader does to images, which no variable has to say."""
+    dataset = loader or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset.get('pipeline')
+
+
+def _parts(settings: Any) -> Iterator[dict[str, Any]]:
+    """All settings within settings."""
+    if isinstance(settings, Mapping):
+        yield settings
+    values = settings.values() if isinstance(settings, Mapping) else settings
+    if isinstance(settings, Mapping | list | tuple):
+        for value in values:
+            yield from _parts(value)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from .program_export import export_onnx, export_program
 from .safetensors_export import export_safetensors
-from .timm_export import export_timm
+from .targets import check_target, is_same_file
+from .timm_export import TIMM_FILES, export_timm
 from .trained_model import TrainedModel, read_trained
 
 EXPORTS: dict[str, Callable[[TrainedModel, Path], list[Path]]] = {
@@ -42,6 +43,12 @@ def export_checkpoint(
         ImportError: A package is missing; the message names it.
         ValueError: It cannot be exported so; the message says why.
     """
-    return EXPORTS[form](
-        read_trained(checkpoint, config, classes), Path(target)
-    )
+    target = Path(target)
+    check_target(target, folder=form == 'timm')
+    trained = read_trained(checkpoint, config, classes)
+    written = target / TIMM_FILES[0] if form == 'timm' else target
+    if is_same_file(trained.path, written):
+        raise ValueError(
+            f'{trained.path}: is what is to be exported; expected another name'
+        )
+    return EXPORTS[form](trained, target)

@@ -1,11 +1,11 @@
 """The formats that weights come in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from .names import CLIP, DECODER, ENCODER, HEAD
+from .names import CLIP, CLIP_PRE_NORM, DECODER, ENCODER, HEAD
 
 _TEXT_TOWER = 'of the text tower'
 
@@ -20,13 +20,21 @@ class Format:
             :mod:`names`. None for MMPretrain's own.
         left_out (Mapping[str, str]): Patterns of names (as of ``fnmatch``)
             that have no place here, and why.
+        settings (Mapping[str, str]): Settings of a VisionTransformer that
+            gives what the source gave, where they are not the usual ones,
+            and why.
     """
 
     title: str
     names: Mapping[str, str] | None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
+_PRE_NORM = {
+    'visual.ln_pre.*': 'the norm before the first block, which --pre-norm '
+    'keeps'
+}
 _NOT_PIXELS = "dBOT's decoder predicts features of its teacher, not pixels"
 FORMATS = {
     'mae': Format("MAE's", {**ENCODER, **HEAD, **DECODER}),
@@ -44,8 +52,7 @@ FORMATS = {
         "CLIP's",
         CLIP,
         {
-            'visual.ln_pre.*': 'a norm before the first block, which this '
-            'encoder does not have',
+            **_PRE_NORM,
             'visual.proj': 'the projection into the space of the texts',
             'transformer.*': _TEXT_TOWER,
             'token_embedding.*': _TEXT_TOWER,
@@ -55,11 +62,47 @@ FORMATS = {
             'attn_mask': _TEXT_TOWER,
             'logit_*': 'the temperature of the contrastive loss',
         },
+        {
+            "norm_cfg=dict(type='LN', eps=1e-5)": "the eps of CLIP's norms",
+            "layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU'))": (
+                'if they were trained with QuickGELU, as those of OpenAI were'
+            ),
+        },
     ),
 }
 # With fc_norm the classifier takes the mean of the patches, which goes past
 # the encoder's own last norm; the authors' checkpoints keep it all the same.
 SUPERSEDED = {'norm.*': 'the mean of the patches goes through fc_norm instead'}
+
+
+def with_pre_norm(form: str) -> Format:
+    """CLIP with its norm before the first block.
+
+    Args:
+        form (str): A key of :data:`FORMATS`.
+
+    Returns:
+        Format: For a VisionTransformer with ``pre_norm=True``.
+
+    Raises:
+        ValueError: It is not CLIP's.
+    """
+    known = FORMATS[form]
+    if form != 'clip':
+        raise ValueError(
+            f"--pre-norm is for CLIP's weights, and these are {known.title}"
+        )
+    reason = 'the norm before the first block, and no bias of the patches'
+    return replace(
+        known,
+        names={**CLIP, **CLIP_PRE_NORM},
+        left_out={
+            pattern: why
+            for pattern, why in known.left_out.items()
+            if pattern not in _PRE_NORM
+        },
+        settings={**known.settings, 'pre_norm=True': reason},
+    )
 
 
 def recognise(weights: Mapping[str, Tensor]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 _NUMBER = re.compile(r'((?:^|\.)(?:\w*blocks|backbone\.layers)\.)(\d+)\.')
-_KINDS = ('weight', 'bias')
+KINDS = ('weight', 'bias')
 _BLOCK = {
     'norm1': 'ln1',
     'attn.qkv': 'attn.qkv',
@@ -22,7 +22,7 @@ def _kinds(modules: Mapping[str, str]) -> dict[str, str]:
     return {
         f'{theirs}.{kind}': f'{ours}.{kind}'
         for theirs, ours in modules.items()
-        for kind in _KINDS
+        for kind in KINDS
     }
 
 
@@ -44,6 +44,8 @@ ENCODER = {
     ),
 }
 HEAD = _kinds({'head': 'head.fc'})
+# The last layer of MMPretrain's heads: LinearClsHead, and the ViT's own.
+HEADS = ('head.fc', 'head.layers.head')
 DECODER = {
     'mask_token': 'neck.mask_token',
     'decoder_pos_embed': 'neck.decoder_pos_embed',
@@ -79,6 +81,8 @@ CLIP = {
     },
     **_kinds({'visual.ln_post': 'backbone.ln1'}),
 }
+# Only ViTs with ``pre_norm`` have it here.
+CLIP_PRE_NORM = _kinds({'visual.ln_pre': 'backbone.pre_norm'})
 
 
 def rename(key: str, names: Mapping[str, str]) -> str | None:

@@ -9,9 +9,7 @@ from mmpretrain.models import BaseClassifier
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from uniemox_mm.atomic_files import atomic_file
-
-from .description import describe, write_json
+from .description import beside, describe, write_described
 from .trained_model import TrainedModel
 
 _LIMIT = 2**31  # bytes of a protobuf, which an ONNX file is
@@ -127,11 +125,7 @@ def _write(
             name='logits', shape=['batch', len(trained.classes or ())]
         ),
     )
-    with atomic_file(target, 'wb') as file:
-        file.write(content)
-    beside = target.with_name(f'{target.name}.json')
-    write_json(beside, described)
-    return [target, beside]
+    return write_described(trained, beside(target), content, described)
 
 
 def _check_suffix(target: Path, suffix: str) -> None:

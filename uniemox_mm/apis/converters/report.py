@@ -17,6 +17,8 @@ class ConversionReport:
         left_out (dict[str, str]): Its names of what was not taken, and why.
         missing (dict[str, str]): MMPretrain's names, or beginnings of names,
             of what a model may have and the file does not, and what follows.
+        settings (dict[str, str]): Settings of a VisionTransformer that gives
+            what the source gave, where they are not the usual ones, and why.
     """
 
     source: str
@@ -26,6 +28,7 @@ class ConversionReport:
     changed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     def summary(self) -> list[str]:
         """All but what was taken as it was."""
@@ -34,6 +37,7 @@ class ConversionReport:
             *(f'changed   {k}: {how}' for k, how in self.changed.items()),
             *(f'left out  {k}: {why}' for k, why in self.left_out.items()),
             *(f'missing   {k}: {what}' for k, what in self.missing.items()),
+            *(f'settings  {k}: {why}' for k, why in self.settings.items()),
             f'{len(self.mapped)} mapped, {len(self.left_out)} left out',
         ]
 

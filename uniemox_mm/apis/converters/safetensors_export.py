@@ -5,10 +5,9 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.models.weight_files import SAFETENSORS
 
-from .description import describe, write_json
+from .description import beside, describe, write_described
 from .trained_model import TrainedModel
 
 
@@ -39,10 +38,5 @@ def export_safetensors(trained: TrainedModel, target: Path) -> list[Path]:
     meta: dict = dict(exported_from=content['source'])
     if trained.classes:
         meta['dataset_meta'] = dict(classes=trained.classes)
-    with atomic_file(target, 'wb') as file:
-        file.write(
-            save(weights, dict(format='pt', uniemox_mm=json.dumps(meta)))
-        )
-    beside = target.with_name(f'{target.name}.json')
-    write_json(beside, content)
-    return [target, beside]
+    saved = save(weights, dict(format='pt', uniemox_mm=json.dumps(meta)))
+    return write_described(trained, beside(target), saved, content)

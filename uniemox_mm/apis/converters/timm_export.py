@@ -1,5 +1,6 @@
 """An encoder or classifier in timm's names, ready for timm.create_model."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,10 @@ from mmpretrain.models import VisionTransformer
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.models.weight_files import describe_keys, reshaped_keys
 
-from .description import describe, write_json
-from .names import ENCODER, HEAD, rename
+from .description import describe, write_described
+from .names import ENCODER, HEADS, KINDS, rename
 from .trained_model import TrainedModel
 
 # timm's name of a width, depth and number of heads; and its patches.
@@ -24,11 +24,11 @@ _KNOWN = {
     (1024, 24, 16): ('large', 16),
     (1280, 32, 16): ('huge', 14),
 }
+TIMM_FILES = ('model.safetensors', 'config.json')
 _EPS = 1e-6  # of timm's norms
 _OURS = {
-    **{ours: theirs for theirs, ours in {**ENCODER, **HEAD}.items()},
-    'head.layers.head.weight': 'head.weight',
-    'head.layers.head.bias': 'head.bias',
+    **{ours: theirs for theirs, ours in ENCODER.items()},
+    **{f'{head}.{kind}': f'head.{kind}' for head in HEADS for kind in KINDS},
 }
 # Parts of pretraining that an encoder alone does not have.
 _LEFT_OUT = ('neck.', 'fusion.')
@@ -66,11 +66,9 @@ def export_timm(trained: TrainedModel, target: Path) -> list[Path]:
     )
     if trained.classes:
         settings['label_names'] = list(trained.classes)
-    files = [target / 'model.safetensors', target / 'config.json']
-    with atomic_file(files[0], 'wb') as file:
-        file.write(save(weights, dict(format='pt')))
-    write_json(files[1], settings)
-    return files
+    files = target / TIMM_FILES[0], target / TIMM_FILES[1]
+    saved = save(weights, dict(format='pt'))
+    return write_described(trained, files, saved, settings)
 
 
 def timm_model(trained: TrainedModel) -> tuple[str, dict[str, Any]]:
@@ -121,6 +119,7 @@ def _check_parts(trained: TrainedModel) -> None:
         )
     modules = list(encoder.modules())
     norms = {part.eps for part in modules if isinstance(part, nn.LayerNorm)}
+    activations = [p.approximate for p in modules if isinstance(p, nn.GELU)]
     mean = encoder.out_type == 'avg_featmap'
     reasons = {
         'a neck': bool(trained.classes) and trained.model.with_neck,
@@ -128,12 +127,14 @@ def _check_parts(trained: TrainedModel) -> None:
         'a norm before the blocks': not isinstance(
             encoder.pre_norm, nn.Identity
         ),
-        'features of several blocks': len(encoder.out_indices) > 1,
+        'features of another block than the last': (
+            [*encoder.out_indices] != [encoder.num_layers - 1]
+        ),
         f'features {encoder.out_type!r}': encoder.out_type == 'featmap',
         'norms both before and after the mean': mean and encoder.final_norm,
         'no last norm': not mean and not encoder.final_norm,
-        'another activation than GELU': not any(
-            isinstance(part, nn.GELU) for part in modules
+        'another activation than GELU by erf': (
+            activations != ['none'] * encoder.num_layers
         ),
     }
     found = [reason for reason, there in reasons.items() if there]
@@ -184,7 +185,7 @@ def _pretrained_cfg(content: dict[str, Any]) -> dict[str, Any]:
         input_size=[3, size, size],
         fixed_input_size=True,
         interpolation=images['interpolation'],
-        crop_pct=size / resize if resize else 1.0,
+        crop_pct=crop_fraction(size, resize) if resize else 1.0,
         crop_mode='center' if resize else 'squash',
         mean=images['mean'],
         std=images['std'],
@@ -192,3 +193,22 @@ def _pretrained_cfg(content: dict[str, Any]) -> dict[str, Any]:
         classifier='head',
         num_classes=len(content['classes'] or ()),
     )
+
+
+def crop_fraction(size: int, resize: int) -> float:
+    """The ``crop_pct`` of which timm makes ``resize`` pixels again.
+
+    timm divides by it and rounds down, which for some pairs would be a pixel
+    less.
+
+    Args:
+        size (int): Of the crop, in pixels.
+        resize (int): Of the short edge before it.
+
+    Returns:
+        float: ``size / resize``, or the next number below it.
+    """
+    fraction = size / resize
+    if math.floor(size / fraction) < resize:
+        fraction = math.nextafter(fraction, 0)
+    return fraction

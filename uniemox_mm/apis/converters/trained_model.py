@@ -1,6 +1,5 @@
 """A checkpoint of ours with the config that says what it is."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from uniemox_mm.apis.inference.trained_classifier import (
     load_trained_classifier,
 )
 from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.engine.quiet import quiet_logging
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.models.selfsup.checked_loading import check_weights
 from uniemox_mm.models.weight_files import (
@@ -73,11 +73,8 @@ def read_trained(
     path = Path(resolve_checkpoint(str(checkpoint)))
     weights = weights_of(read_checkpoint(path), path)
     cfg = read_config(config or find_config(path))
-    logging.disable(logging.INFO)  # of what matters to training only
-    try:
+    with quiet_logging():  # of what matters to training only
         return _read(path, weights, cfg, classes)
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _read(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 _BLOCKS = {'encoder': 'backbone.layers.', 'decoder': 'neck.decoder_blocks.'}
+PATCHES = 'backbone.patch_embed.projection.'
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class ViTSizes:
         decoder (tuple[int, int, int], optional): Width, depth and hidden
             channels of MAE's decoder.
         classes (int, optional): Outputs of the head.
+        pre_norm (bool): Whether there is a norm before the first block, as
+            in CLIP; the patches may have no bias then.
+        patch_bias (bool): Whether they have.
     """
 
     width: int
@@ -33,6 +37,8 @@ class ViTSizes:
     channels: int = 3
     decoder: tuple[int, int, int] | None = None
     classes: int | None = None
+    pre_norm: bool = False
+    patch_bias: bool = True
 
     def __str__(self) -> str:
         size = self.grid * self.patch
@@ -55,12 +61,16 @@ class ViTSizes:
         shapes: dict[str, tuple[int, ...]] = {
             'backbone.cls_token': (1, 1, width),
             'backbone.pos_embed': (1, tokens, width),
-            'backbone.patch_embed.projection.weight': patch,
-            'backbone.patch_embed.projection.bias': (width,),
+            PATCHES + 'weight': patch,
+            PATCHES + 'bias': (width,),
             **_blocks('encoder', width, self.depth, self.hidden),
             **_norm('backbone.ln1', width),
             **_norm('backbone.ln2', width),
         }
+        if self.pre_norm:
+            shapes |= _norm('backbone.pre_norm', width)
+        if not self.patch_bias:
+            shapes.pop(PATCHES + 'bias')
         if self.decoder:
             inner, depth, hidden = self.decoder
             pixels = self.patch**2 * self.channels
@@ -90,7 +100,7 @@ def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
     Raises:
         ValueError: This is no ViT with a class token and a square grid.
     """
-    patches = _shape(weights, 'backbone.patch_embed.projection.weight', 4)
+    patches = _shape(weights, PATCHES + 'weight', 4)
     position = _shape(weights, 'backbone.pos_embed', 3)
     if patches[2] != patches[3]:
         raise ValueError(
@@ -107,7 +117,8 @@ def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
     if any(key.startswith('neck.decoder_') for key in weights):
         inner = _shape(weights, 'neck.decoder_embed.weight', 2)[0]
         decoder = (inner, *_depth_and_hidden(weights, 'decoder'))
-    head = weights.get('head.fc.weight')
+    head = 'head.fc.weight'
+    pre_norm = any(key.startswith('backbone.pre_norm.') for key in weights)
     return ViTSizes(
         patches[0],
         *_depth_and_hidden(weights, 'encoder'),
@@ -115,7 +126,9 @@ def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
         grid=grid,
         channels=patches[1],
         decoder=decoder,
-        classes=None if head is None else head.shape[0],
+        classes=_shape(weights, head, 2)[0] if head in weights else None,
+        pre_norm=pre_norm,
+        patch_bias=not pre_norm or PATCHES + 'bias' in weights,
     )
 
 
@@ -127,7 +140,8 @@ def _shape(
     shape = tuple(weights[key].shape)
     if len(shape) != dimensions or 0 in shape:
         raise ValueError(
-            f'{key} is of shape {shape}; expected {dimensions} dimensions'
+            f'{key} is of shape {shape}; expected {dimensions} dimensions, '
+            'none of them 0'
         )
     return shape
 

@@ -1,0 +1,30 @@
+"""Where a conversion or an export may be written."""
+
+from pathlib import Path
+
+
+def check_target(target: Path, folder: bool = False) -> None:
+    """Refuses what cannot be written, before anything is computed.
+
+    Args:
+        target (Path): What is to be written.
+        folder (bool): Whether it is a folder. Defaults to False.
+
+    Raises:
+        ValueError: There is something else under this name, or one of the
+            folders above it is a file.
+    """
+    if not folder and target.is_dir():
+        raise ValueError(f'{target}: is a folder; expected the name of a file')
+    if folder and target.is_file():
+        raise ValueError(f'{target}: is a file; expected the name of a folder')
+    for parent in target.parents:
+        if parent.exists() and not parent.is_dir():
+            raise ValueError(
+                f'{target}: cannot be written, since {parent} is no folder'
+            )
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether two names are of one file, which is there."""
+    return path.exists() and other.exists() and path.samefile(other)
