@@ -100,8 +100,9 @@ def test_json_and_files_and_failures(capsys, work_dir, photos, tmp_path):
     for name in ('out.json', 'out.jsonl'):
         target = tmp_path / name
         code, out, err = predict(capsys, *inputs, *options, '--out', target)
-        assert (code, out) == (1, f'{target}: 8 images, 4 failed\n')
-        assert err.splitlines() == problems
+        assert (code, out) == (1, '')
+        summary = f'{target}: 8 images, 4 failed'
+        assert err.splitlines() == [*problems, summary]
         text = target.read_text()
         found = (
             json.loads(text)
@@ -207,6 +208,14 @@ def test_what_cannot_be_started(capsys, photos, work_dir, tmp_path):
     gone = tmp_path / 'gone.pth'
     found = predict(capsys, photos, '--checkpoint', gone)
     assert found == (2, '', f'{gone}: no such checkpoint\n')
+    content = torch.load(work_dir / 'epoch_3.pth')
+    torch.save(dict(content, meta=3), gone)
+    options = [photos, '--checkpoint', gone, '--config', work_dir / 'ft.py']
+    assert predict(capsys, *options) == (
+        2,
+        '',
+        f'{gone}: its meta is 3; expected a dict, as MMEngine writes it\n',
+    )
     pretraining = tmp_path / 'pretraining'
     pretraining.mkdir()
     tiny_config('data', pretraining).dump(pretraining / 'p.py')

@@ -6,7 +6,7 @@ from mmpretrain.structures import DataSample
 
 from tests.helpers import build
 from tests.models.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.features import extract_features
+from uniemox_mm.apis.features import extract_features, pooled
 
 
 def batches(count):
@@ -39,6 +39,14 @@ def test_no_augmentation_and_no_dropout():
     np.testing.assert_allclose(features, expected.numpy(), atol=1e-5)
     assert labels.tolist() == [i % 8 for i in range(7)]
     assert features.shape == (7, 32) and features.dtype == np.float32
+
+
+def test_vectors_keep_nothing_else():
+    """Not the tokens, of which the class token is a part."""
+    tokens = torch.rand(3, 17, 8)
+    vectors = pooled((tokens[:, 0],))
+    assert torch.equal(vectors, tokens[:, 0])
+    assert vectors.untyped_storage().nbytes() == 3 * 8 * 4
 
 
 def test_maps_are_averaged():

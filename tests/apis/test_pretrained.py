@@ -8,7 +8,9 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 from tests.helpers import EMO_MAE, build
+from tests.models.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis import load_pretrained, load_weights
+from uniemox_mm.apis.pretrained import build_model
 
 
 def test_builds_and_fills_the_model(tmp_path):
@@ -18,6 +20,14 @@ def test_builds_and_fills_the_model(tmp_path):
     assert not model.training
     for name, value in source.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
+
+
+def test_the_config_stays_as_it_is():
+    pixels = dict(mean=[1.0], std=[2.0])
+    config = Config(dict(model=CLASSIFIER, data_preprocessor=pixels))
+    before = config.to_dict()
+    build_model(config)
+    assert config.to_dict() == before
 
 
 class Malicious:

@@ -33,7 +33,7 @@ def extract_features(
     for batch in tqdm(loader, desc=progress, disable=not progress):
         data = model.data_preprocessor(batch, training=False)
         outputs = model.extract_feat(data['inputs'], stage='backbone')
-        features.append(pooled(outputs).cpu().numpy())
+        features.append(pooled(outputs).numpy())
         labels += [int(sample.gt_label) for sample in data['data_samples']]
     return np.concatenate(features), np.array(labels)
 
@@ -46,7 +46,9 @@ def pooled(outputs: Tensor | Sequence[Tensor]) -> Tensor:
             vectors (N, C) or maps (N, C, H, W).
 
     Returns:
-        Tensor: (N, C) float32, averaged over maps.
+        Tensor: (N, C) float32 on the CPU, averaged over maps, which keeps
+        nothing else of them in memory.
     """
     last = outputs if isinstance(outputs, Tensor) else outputs[-1]
-    return (last.flatten(2).mean(2) if last.ndim == 4 else last).float()
+    vectors = last.flatten(2).mean(2) if last.ndim == 4 else last
+    return vectors.to('cpu', torch.float32, copy=True)

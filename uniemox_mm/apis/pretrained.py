@@ -10,7 +10,8 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 from uniemox_mm.engine.resuming import find_checkpoint
-from uniemox_mm.models.weight_files import load_weights
+from uniemox_mm.models.encoder_weights import MisfitError, load_by_name
+from uniemox_mm.models.weight_files import describe_keys, load_weights
 
 
 def load_pretrained(
@@ -28,7 +29,7 @@ def load_pretrained(
 
     Raises:
         FileNotFoundError: There is no checkpoint.
-        ValueError: The weights do not fit the model.
+        MisfitError: The weights do not fit the model.
     """
     if not isinstance(config, Config):
         config = Config.fromfile(config)
@@ -39,10 +40,14 @@ def load_pretrained(
             raise FileNotFoundError(f'{path}: holds no epoch_*.pth')
         path = found
     model = build_model(config)
+    weights = load_weights(path)
     try:
-        model.load_state_dict(load_weights(path), strict=True)
-    except RuntimeError as error:
-        raise ValueError(f'{path}: {error}') from None
+        result = load_by_name(model, weights)
+    except MisfitError as error:
+        raise MisfitError(f'{path}: {error}') from None
+    problems = describe_keys(result.missing_keys, result.unexpected_keys, ())
+    if problems:
+        raise MisfitError(f'{path}: keys {problems}')
     return model.eval()
 
 
@@ -58,7 +63,8 @@ def build_model(config: Config) -> BaseModel:
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     settings = copy.deepcopy(config.model)
     if config.get('data_preprocessor'):  # as MMEngine's runner does
-        settings.setdefault('data_preprocessor', config.data_preprocessor)
+        pixels = copy.deepcopy(config.data_preprocessor)
+        settings.setdefault('data_preprocessor', pixels)
     if settings.get('target_generator'):
         # The teacher is in no checkpoint, and a trained student needs none.
         settings['target_generator']['pretrained'] = None

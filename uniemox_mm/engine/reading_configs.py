@@ -1,6 +1,5 @@
 """Reads configs with what a command line says about data and weights."""
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from mmpretrain.registry import DATASETS
 
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 
+from .quiet import quiet_logging
 from .resuming import find_best_checkpoint
 from .strategies.emo_deepspeed_strategy import WEIGHTS
 
@@ -46,9 +46,9 @@ def read_config(
     name = dataset or os.environ.get('DATASET')
     if dataset is not None:
         os.environ['DATASET'] = dataset
-    logging.disable(logging.INFO)  # MMEngine tells of each file that reads it
     try:
-        cfg = Config.fromfile(path)
+        with quiet_logging():  # MMEngine tells of each file that reads it
+            cfg = Config.fromfile(path)
     except FileNotFoundError as error:
         if name is None or name in BENCHMARKS:
             raise
@@ -56,9 +56,7 @@ def read_config(
             f'{path}: there is no dataset {name!r} ({error}); expected one '
             f'of {", ".join(BENCHMARKS)}'
         ) from None
-    finally:
-        logging.disable(logging.NOTSET)
-    if dataset is not None and 'DATASET' not in cfg.env_variables:
+    if dataset is not None and not _is_for(cfg, dataset):
         raise ValueError(
             f'{path}: is for one dataset, so --dataset {dataset} would have '
             'no effect'
@@ -68,6 +66,20 @@ def read_config(
     cfg.merge_from_dict(options or {})
     check_classes(cfg)
     return cfg
+
+
+def _is_for(cfg: Config, name: str) -> bool:
+    """Whether a config that was read for a dataset took notice of that."""
+    if 'DATASET' not in cfg.env_variables:
+        return False
+    if name not in BENCHMARKS:  # of a file that somebody added
+        return True
+    # A config may set another type on top of the file of the dataset.
+    wanted = BENCHMARKS[name].dataset
+    kinds = [DATASETS.get(inner.get('type')) for _, inner in _datasets(cfg)]
+    return all(
+        isinstance(kind, type) and issubclass(kind, wanted) for kind in kinds
+    )
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

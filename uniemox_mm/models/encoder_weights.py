@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch.nn.modules.module import _IncompatibleKeys
 
 from .weight_files import describe_keys
 
@@ -17,6 +18,10 @@ FRESH = ('ln2.*',)
 LEFT_OUT = ('ln1.*', 'mask_token')
 # Follows from the size of the windows and is not learnt.
 _CONSTANT = '*relative_position_index'
+
+
+class MisfitError(ValueError):
+    """Weights are not those of the model."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def load_encoder(
         EncoderReport: What was done.
 
     Raises:
-        ValueError: The backbone's weights are not there or do not fit; the
+        MisfitError: The backbone's weights are not there or do not fit; the
             message lists the keys.
     """
     expected = model.backbone.state_dict()
@@ -86,16 +91,13 @@ def load_encoder(
         )
     }
     if not given:
-        raise ValueError(
+        raise MisfitError(
             f'there is no key that starts with {PREFIX!r}, only '
             f'{", ".join(sorted(weights)[:5])}, ...; {_EXPECTED}'
         )
     # Into the backbone itself: what MMPretrain's backbones do to a
     # checkpoint goes by keys without the prefix.
-    try:
-        result = model.backbone.load_state_dict(given, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f'{error}; {_EXPECTED}') from None
+    result = load_by_name(model.backbone, given)
     missing = [k for k in result.missing_keys if not _like(k, (_CONSTANT,))]
     unexpected = result.unexpected_keys
     problems = describe_keys(
@@ -104,7 +106,7 @@ def load_encoder(
         (),
     )
     if problems:
-        raise ValueError(f'keys {problems}; {_EXPECTED}')
+        raise MisfitError(f'keys {problems}; {_EXPECTED}')
     others = (k for k in model.state_dict() if not k.startswith(PREFIX))
     return EncoderReport(
         loaded=len(given) - len(unexpected),
@@ -125,16 +127,13 @@ def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Fills a whole classifier.
 
     Raises:
-        ValueError: The weights do not fit; the message lists the keys.
+        MisfitError: The weights do not fit; the message lists the keys.
     """
-    try:
-        result = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise ValueError(str(error)) from None
+    result = load_by_name(model, weights)
     problems = describe_keys(result.missing_keys, result.unexpected_keys, ())
     if problems:
         untrained = any(k.startswith('head.') for k in result.missing_keys)
-        raise ValueError(
+        raise MisfitError(
             f'keys {problems}'
             + (
                 '. A pretrained encoder cannot classify yet: train with it '
@@ -143,6 +142,47 @@ def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
                 else ''
             )
         )
+
+
+def load_by_name(
+    model: nn.Module, weights: Mapping[str, Tensor]
+) -> _IncompatibleKeys:
+    """Fills a model with the tensors that have the names of its own.
+
+    Args:
+        model (nn.Module): The model, which may adapt them on the way.
+        weights (Mapping[str, Tensor]): A state dict.
+
+    Returns:
+        _IncompatibleKeys: The keys that only one of them has.
+
+    Raises:
+        MisfitError: Tensors have other shapes than those of the model; the
+            message counts them in a line.
+    """
+    try:
+        return model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        own = model.state_dict()
+        raise MisfitError(_describe_shapes(own, weights) or error) from None
+
+
+def _describe_shapes(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor]
+) -> str:
+    shared = [key for key in own if key in given]
+    others = [key for key in shared if own[key].shape != given[key].shape]
+    if not others:
+        return ''
+    first = others[0]
+    verb = 'has another shape' if len(others) == 1 else 'have other shapes'
+    head = all(key.startswith('head.') for key in others)
+    differs = 'number of classes' if head else 'architecture'
+    return (
+        f'{len(others)} of {len(shared)} tensors {verb} ({first} '
+        f'{tuple(given[first].shape)}, config {tuple(own[first].shape)}): the '
+        f'config is of another {differs}'
+    )
 
 
 def _like(key: str, patterns: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _DTYPES = {
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
     torch.bool,
 }  # fmt: skip
+_reading = threading.Lock()
 _LOG_METHODS = ('mean', 'max', 'min', 'current')
 
 
@@ -66,7 +68,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def _read_pickle(path: Path) -> Any:
     if is_compressed(path):  # a few bytes may be gigabytes then
         raise ValueError('compressed')
-    with torch.serialization.safe_globals(plain_globals()):
+    # torch has one list for the process, which the first to leave restores.
+    with _reading, torch.serialization.safe_globals(plain_globals()):
         return torch.load(path, map_location='cpu', weights_only=True)
 
 

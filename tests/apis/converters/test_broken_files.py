@@ -3,6 +3,8 @@
 import pickle
 import struct
 import zipfile
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from uniemox_mm.models.target_generators.openai_archive import (
     is_torchscript,
     read_torchscript,
 )
+from uniemox_mm.models.weight_files import read_checkpoint
 
 HISTORY = b'cmmengine.logging.history_buffer\nHistoryBuffer\n'
 MODULE = b'\x80\x02c__torch__\nM\n'
@@ -171,3 +174,12 @@ def test_an_archive_changes_nothing_for_the_next(tmp_path):
 def test_a_broken_archive_is_none_of_torchscript(tmp_path):
     bad_list_of_files(tmp_path / 'file.pt')
     assert not is_torchscript(tmp_path / 'file.pt')
+
+
+def test_threads_read_what_one_alone_may_read(tmp_path):
+    """The list of what may be read is one for the process."""
+    path = tmp_path / 'mae.pth'
+    torch.save(dict(model=encoder(), args=Namespace(lr=1e-3)), path)
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(read_checkpoint, [path] * 120))
+    assert all(content['args'].lr == 1e-3 for content in found)

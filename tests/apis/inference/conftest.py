@@ -1,6 +1,9 @@
-import pytest
+import shutil
 
-from tests.apis.inference.classifiers import load_model, write_work_dir
+import pytest
+from PIL import Image
+
+from tests.apis.inference.classifiers import load_model, photo, write_work_dir
 from uniemox_mm import EmotionInferencer
 
 
@@ -18,3 +21,24 @@ def model(work_dir):
 @pytest.fixture(scope='session')
 def infer(work_dir):
     return EmotionInferencer(work_dir, device='cpu')
+
+
+@pytest.fixture
+def own(work_dir, tmp_path):
+    """A copy of the work dir to change."""
+    return shutil.copytree(work_dir, tmp_path / 'own')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images, one of them broken, and what is no image."""
+    root = tmp_path / 'photos'
+    (root / 'below').mkdir(parents=True)
+    (root / '.hidden').mkdir()
+    for seed, name in enumerate(
+        ('b.png', 'a.png', 'below/a.png', '.hidden/h.png', '.h.png')
+    ):
+        Image.fromarray(photo(seed)).save(root / name)
+    (root / 'c.jpg').write_text('no image')
+    (root / 'notes.txt').write_text('passed over')
+    return root

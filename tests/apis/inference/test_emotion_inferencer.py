@@ -5,33 +5,15 @@ import pytest
 import torch
 from mmpretrain import ImageClassificationInferencer, get_model
 from mmpretrain.structures import DataSample
-from PIL import Image
 
 from tests.apis.inference.classifiers import (
     expected_scores,
     photo,
-    prepared,
     write_work_dir,
 )
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.models import PersonDetector
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Four images, one of them broken, and what is no image."""
-    root = tmp_path / 'photos'
-    (root / 'below').mkdir(parents=True)
-    (root / '.hidden').mkdir()
-    for seed, name in enumerate(
-        ('b.png', 'a.png', 'below/a.png', '.hidden/h.png', '.h.png')
-    ):
-        Image.fromarray(photo(seed)).save(root / name)
-    (root / 'c.jpg').write_text('no image')
-    (root / 'notes.txt').write_text('passed over')
-    return root
 
 
 def test_it_is_an_inferencer_of_mmpretrain(infer):
@@ -97,8 +79,13 @@ def test_arguments_that_cannot_be(infer):
     assert str(error.value) == (
         "on_error must be 'raise' or 'report', but is 'skip'"
     )
-    with pytest.raises(ValueError, match='batch_size must be positive: 0'):
-        infer(photo(), batch_size=0)
+    for size in (0, 2.0, '4'):
+        with pytest.raises(ValueError) as error:
+            infer.iterate(photo(), batch_size=size)
+        assert str(error.value) == (
+            'batch_size must be a whole number of images, at least 1, but is '
+            f'{size!r}'
+        )
     with pytest.raises(ValueError) as error:
         infer(photo(), return_person=True)
     assert str(error.value).startswith(
@@ -111,31 +98,48 @@ def test_arguments_that_cannot_be(infer):
     )
 
 
-def test_features_are_the_mean_of_the_patches(infer, model):
-    rgb = photo()
-    (result,) = infer(Image.fromarray(rgb), return_features=True)
-    pixels = torch.from_numpy(prepared(rgb)[None].astype(np.float32))
-    kept = []
-    norm = model.backbone.layers[-1].register_forward_hook(
-        lambda module, given, tokens: kept.append(tokens)
+def test_results_come_batch_by_batch(infer):
+    read = []
+
+    def photos():
+        for seed in range(5):
+            yield photo(seed)
+
+    prepare = infer.pipeline
+
+    class Watched:
+        read = prepare.read
+
+        def __call__(self, source, *settings):
+            read.append(source.name)
+            return prepare(source, *settings)
+
+    infer.pipeline = Watched()
+    try:
+        results = infer.iterate(photos(), batch_size=2)
+        assert read == []
+        counts = [(result['pred_class'], len(read)) for result in results]
+    finally:
+        infer.pipeline = prepare
+    assert [count for _, count in counts] == [2, 2, 4, 4, 5]
+    together = infer(photos())
+    assert [name for name, _ in counts] == [
+        result['pred_class'] for result in together
+    ]
+
+
+def test_an_empty_path_is_not_the_current_folder(infer, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(BadSampleError) as error:
+        infer('')
+    assert str(error.value) == (
+        'the image: expected a path, but got an empty text'
     )
-    with torch.no_grad():
-        model(pixels)
-    norm.remove()
-    (tokens,) = kept  # (1, 1 + 16, C), before the last norm
-    mean = tokens[0, 1:].mean(0)
-    weights = model.state_dict()
-    expected = torch.nn.functional.layer_norm(
-        mean,
-        mean.shape,
-        weights['backbone.ln2.weight'],
-        weights['backbone.ln2.bias'],
-        eps=1e-6,
-    )
-    assert result['features'].dtype == np.float32
-    np.testing.assert_allclose(result['features'], expected, atol=1e-5)
-    assert 'features' not in infer(rgb)[0]
-    assert not model.backbone._forward_hooks
+    results = infer(['', 'a.png'])
+    assert [result.get('error') for result in results] == [
+        'inputs[0]: expected a path, but got an empty text',
+        None,
+    ]
 
 
 def test_data_samples(infer, folder):
@@ -180,81 +184,6 @@ def test_progress_only_for_many(infer, capsys):
     infer([photo()] * 101)
     captured = capsys.readouterr()
     assert '101/101' in captured.err and captured.out == ''
-
-
-@pytest.fixture(scope='module')
-def detector(narrow_yolov3):
-    config, weights = narrow_yolov3
-    return dict(weights=weights, config=config, confidence=0.5)
-
-
-def test_people_are_those_of_the_detector(work_dir, detector, tmp_path):
-    images = [photo(i, 80, 120) for i in range(3)]
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(images[0]).save(tmp_path / 'turned.png', exif=exif)
-    Image.fromarray(photo(4, 16, 20000)).save(tmp_path / 'thread.png')
-    infer = EmotionInferencer(work_dir, device='cpu', detector=detector)
-    inputs = [*images, tmp_path / 'gone.png', tmp_path / 'turned.png']
-    results = infer(inputs, return_person=True, batch_size=2)
-    turned = np.ascontiguousarray(images[0].transpose(1, 0, 2)[:, ::-1])
-    expected = PersonDetector(**detector)([*images, turned[..., ::-1].copy()])
-    found = [results[i]['persons'] for i in (0, 1, 2, 4)]
-    assert sum(map(len, expected)) > 4
-    for boxes, own in zip(found, expected, strict=True):
-        np.testing.assert_allclose(boxes, own, atol=1e-3)
-    assert results[3]['error'] == f'{tmp_path}/gone.png: no such image'
-    assert not any('persons' in result for result in infer(inputs))
-
-
-def test_no_people_can_be_searched(work_dir, detector, tmp_path):
-    """The emotion is answered all the same."""
-    path = tmp_path / 'thread.png'
-    Image.fromarray(photo(4, 16, 20000)).save(path)
-    infer = EmotionInferencer(work_dir, device='cpu', detector=detector)
-    results = infer([path, photo()], return_person=True)
-    assert results[0]['error'].startswith(
-        f'{path}: an image of 20000 x 16 pixels cannot be made ready for the '
-        'detector ('
-    )
-    assert 'persons' not in results[0] and 'persons' in results[1]
-    plain = infer(path)[0]
-    np.testing.assert_allclose(
-        results[0]['pred_scores'], plain['pred_scores'], atol=1e-6
-    )
-    with pytest.raises(BadSampleError, match='cannot be made ready for the'):
-        infer(path, return_person=True)
-
-
-def test_known_people(infer):
-    boxes = [[-5, 2, 30, 99, 0.5]]
-    results = infer([photo()] * 3, persons=[boxes, [], [[1, 2]]])
-    np.testing.assert_array_equal(
-        results[0]['persons'], np.float32([[0, 2, 30, 40, 0.5]])
-    )
-    assert results[1]['persons'].shape == (0, 5)
-    assert results[2]['error'] == (
-        'inputs[2]: person box [[1, 2]] does not have five values; expected '
-        'x1, y1, x2, y2, score in pixels of this image of 60 x 40, with x1 < '
-        'x2 and y1 < y2'
-    )
-    assert results[2]['pred_class'] == results[0]['pred_class']
-
-
-def test_pictures(infer, folder, tmp_path):
-    out = tmp_path / 'deep' / 'drawn'
-    boxes = [[10, 70, 40, 90, 1]]
-    Image.fromarray(photo(0, 100, 150)).save(folder / 'b.png')
-    infer([folder], persons=[[], boxes, [], []], show_dir=out)
-    names = {path.name for path in out.iterdir()}
-    assert names == {'a.png', 'b.png', 'a-2.png'}
-    drawn, plain = np.array(Image.open(out / 'b.png')), photo(0, 100, 150)
-    assert (drawn != plain).any(2)[:40].sum() > 300  # the emotion
-    boxed = plain.copy()
-    boxed[70:91, [10, 40]] = boxed[[70, 90], 10:41] = (255, 0, 0)
-    # matplotlib draws the image anew, nearly as it is.
-    np.testing.assert_allclose(drawn[60:], boxed[60:], atol=40)
-    assert np.abs(drawn[60:].astype(float) - boxed[60:]).mean() < 3
 
 
 def test_a_device_that_is_not_there(work_dir):

@@ -1,13 +1,11 @@
 """Runs a classifier and a detector on a batch of ready images."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from mmengine.dataset import default_collate
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
-from torch import Tensor
 
 from uniemox_mm.apis.features import pooled
 from uniemox_mm.models.detectors import PersonDetector
@@ -25,16 +23,19 @@ def classify(
 
     Returns:
         list[DataSample]: With ``pred_score``, ``pred_label`` and
-        ``features``. Scores that are not finite are replaced by ``error``.
+        ``features``, these on the CPU. Scores that are not finite are
+        replaced by ``error``.
     """
     keys = ('inputs', 'data_samples')
     batch = default_collate([{k: item[k] for k in keys} for item in items])
     if not return_features:
         return [_checked(sample) for sample in model.test_step(batch)]
-    features: list[Tensor] = []
-    samples = _run_and_watch(
-        model, batch, lambda outputs: features.extend(pooled(outputs))
-    )
+    data = model.data_preprocessor(batch, training=False)
+    stages = model.extract_feat(data['inputs'], stage='backbone')
+    features = pooled(stages)
+    if model.with_neck:
+        stages = model.neck(stages)
+    samples = model.head.predict(stages, data['data_samples'])
     for sample, vector in zip(samples, features, strict=True):
         sample.set_field(vector, 'features')
     return [_checked(sample) for sample in samples]
@@ -56,19 +57,6 @@ def find_people(
     found = detector.detect([ready for ready, _ in pairs])
     for (_, sample), boxes in zip(pairs, found, strict=True):
         sample.set_field(torch.from_numpy(boxes), 'persons')
-
-
-def _run_and_watch(
-    model: BaseModel, batch: dict, look: Callable[[Any], None]
-) -> list[DataSample]:
-    """Predictions and features by one pass."""
-    hook = model.backbone.register_forward_hook(
-        lambda module, given, outputs: look(outputs)
-    )
-    try:
-        return model.test_step(batch)
-    finally:
-        hook.remove()
 
 
 def _checked(sample: DataSample) -> DataSample:

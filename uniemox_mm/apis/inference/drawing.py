@@ -19,7 +19,7 @@ def draw_results(
     classes: Sequence[str],
     show_dir: str | Path | None = None,
     **settings,
-) -> None:
+) -> list[np.ndarray | None]:
     """Draws emotion and people onto each image that could be read.
 
     Args:
@@ -28,23 +28,22 @@ def draw_results(
         samples (Sequence[DataSample]): What was found in them.
         read (Callable): Reads a source as (H, W, 3) uint8 BGR.
         classes (Sequence[str]): Names of the classes.
-        show_dir (str | Path, optional): Folder for ``<name>.png``, with the
-            position of the image in it where several have the same name.
+        show_dir (str | Path, optional): Folder for ``<drawing>.png``.
         **settings: Those of ``visualize_cls``.
+
+    Returns:
+        list[np.ndarray | None]: Each image as drawn, (H, W, 3) uint8 RGB, or
+        None where it has no emotion.
     """
     if show_dir is not None:
         Path(show_dir).mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
-    for position, (source, sample) in enumerate(
-        zip(sources, samples, strict=True)
-    ):
+    pictures: list[np.ndarray | None] = []
+    for source, sample in zip(sources, samples, strict=True):
         if 'pred_score' not in sample:
+            pictures.append(None)
             continue
-        name = Path(source.path).stem if source.path else str(position)
-        while name in taken:
-            name = f'{name}-{position}'
-        taken.add(name)
         image = with_boxes(read(source)[..., ::-1], sample.get('persons'))
+        name = source.drawing
         visualizer.visualize_cls(
             image,
             sample,
@@ -54,6 +53,8 @@ def draw_results(
             out_file=show_dir and str(Path(show_dir) / f'{name}.png'),
             **settings,
         )
+        pictures.append(visualizer.get_image())
+    return pictures
 
 
 def with_boxes(image: np.ndarray, boxes: np.ndarray | None) -> np.ndarray:

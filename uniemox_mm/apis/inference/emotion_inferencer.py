@@ -2,32 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
-from mmpretrain import ImageClassificationInferencer
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
-from tqdm import tqdm
 
-from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.models.detectors import PersonDetector
 
 from .batches import classify, find_people
+from .class_names import check_class_names
 from .drawing import draw_results
 from .preparation import Preparation
 from .results import to_result
-from .sources import Source, is_one_image, list_sources
+from .sources import Source
+from .streaming_inferencer import StreamingInferencer
 from .trained_classifier import load_trained_classifier, tested_dataset
 
-# More images than this get a progress bar.
-_FEW = 100
 
-
-class EmotionInferencer(ImageClassificationInferencer):
+class EmotionInferencer(StreamingInferencer):
     """MMPretrain's inferencer for checkpoints, folders and broken files.
 
     Images are read and made ready as the config's test pipeline says, so the
@@ -51,8 +47,9 @@ class EmotionInferencer(ImageClassificationInferencer):
 
     Raises:
         FileNotFoundError: There is no checkpoint or config.
-        ValueError: As :func:`load_trained_classifier`, or the device cannot
-            be used.
+        ValueError: As :func:`load_trained_classifier`; or the device cannot
+            be used; or a model in memory has no config or classes, or is
+            given with a config.
 
     Example:
         >>> from uniemox_mm import EmotionInferencer
@@ -73,7 +70,9 @@ class EmotionInferencer(ImageClassificationInferencer):
         detector: PersonDetector | dict | str | Path | None = None,
     ) -> None:
         model = checkpoint
-        if not isinstance(model, BaseModel):
+        if isinstance(model, BaseModel):
+            _check_model(model, config)
+        else:
             model = load_trained_classifier(checkpoint, config, classes)
         device = device or get_device()
         try:
@@ -88,6 +87,8 @@ class EmotionInferencer(ImageClassificationInferencer):
                 'the model does not name its classes: give them as '
                 'classes=[...]'
             )
+        count = getattr(getattr(model, 'head', None), 'num_classes', None)
+        self.classes = check_class_names(self.classes, count)
         if isinstance(detector, str | Path):
             detector = dict(weights=detector)
         self.detector: PersonDetector | None = (
@@ -95,80 +96,6 @@ class EmotionInferencer(ImageClassificationInferencer):
             if isinstance(detector, dict)
             else detector
         )
-
-    def __call__(
-        self,
-        inputs: Any,
-        return_datasamples: bool = False,
-        batch_size: int = 32,
-        on_error: str | None = None,
-        **kwargs,
-    ) -> list[dict] | list[DataSample]:
-        """Finds the emotions of images.
-
-        Args:
-            inputs (str | Path | np.ndarray | Image | list): An image: a path,
-                an array as MMCV reads it (uint8, BGR, (H, W), (H, W, 1),
-                (H, W, 3) or (H, W, 4)), or a Pillow image; a folder, of which
-                all images are taken, sorted, with all that is below it; or a
-                list of any of these.
-            return_datasamples (bool): Whether to return MMPretrain's
-                ``DataSample`` for each image. Defaults to False.
-            batch_size (int): Images at a time. Defaults to 32.
-            on_error (str, optional): 'raise' stops at the first image that
-                cannot be used, 'report' says so in its result. Defaults to
-                'raise' where ``inputs`` is one image, and to 'report' for
-                lists and folders.
-            return_person (bool): Whether to find people. Defaults to False.
-            persons (Sequence, optional): Known boxes instead of a detector:
-                for each image rows of x1, y1, x2, y2, score in its pixels.
-            return_features (bool): Whether to return what the backbone gives,
-                averaged over the image. Defaults to False.
-            **kwargs: ``show_dir`` and the other arguments on drawing of
-                MMPretrain's inferencer.
-
-        Returns:
-            list[dict]: For each image ``path`` (None for arrays),
-            ``pred_class``, ``pred_label`` (its number), ``pred_score``,
-            ``pred_scores`` ((K,) float32), ``scores`` (class name -> score);
-            where asked for ``persons`` ((M, 5) float32: x1, y1, x2, y2 in
-            pixels of the upright image, score; best first) and ``features``
-            ((C,) float32). ``error`` is there where anything that was asked
-            for is not; it names the image.
-
-        Raises:
-            BadSampleError: An image cannot be used, by ``on_error``.
-            ValueError: An argument is unknown or cannot be.
-        """
-        if on_error not in (None, 'raise', 'report'):
-            raise ValueError(
-                f"on_error must be 'raise' or 'report', but is {on_error!r}"
-            )
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be positive: {batch_size}')
-        for_input, for_model, for_drawing, _ = self._dispatch_kwargs(**kwargs)
-        sources = self._inputs_to_list(inputs)
-        raising = on_error == 'raise'
-        if on_error is None:
-            raising = is_one_image(inputs, sources)
-        samples: list[DataSample] = []
-        with tqdm(
-            desc='emotions',
-            unit='img',
-            total=len(sources),
-            disable=len(sources) <= _FEW,
-        ) as bar:
-            for batch in self.preprocess(sources, batch_size, **for_input):
-                for sample in self.forward(batch, **for_model):
-                    if raising and 'error' in sample:
-                        raise BadSampleError(sample.error)
-                    samples.append(sample)
-                bar.update(len(batch))
-        self.visualize(sources, samples, **for_drawing)
-        return self.postprocess(samples, None, return_datasamples)
-
-    def _inputs_to_list(self, inputs: Any) -> list[Source]:
-        return list_sources(inputs)
 
     def _init_pipeline(self, cfg: Config) -> Preparation:
         return Preparation.from_config(tested_dataset(cfg).pipeline)
@@ -237,12 +164,17 @@ class EmotionInferencer(ImageClassificationInferencer):
         show: bool = False,
         show_dir: str | Path | None = None,
         **settings,
-    ) -> None:
-        """Draws the results, where they are to be shown or written."""
+    ) -> list[np.ndarray | None] | None:
+        """Draws the results, where they are to be shown or written.
+
+        Returns:
+            list[np.ndarray | None], optional: As of :func:`draw_results`;
+            None where nothing is to be drawn.
+        """
         if not show and show_dir is None:
-            return
+            return None
         visualizer = UniversalVisualizer()
-        draw_results(
+        pictures = draw_results(
             visualizer,
             ori_inputs,
             preds,
@@ -254,17 +186,33 @@ class EmotionInferencer(ImageClassificationInferencer):
         )
         if show:
             visualizer.close()
+        return pictures
 
     def postprocess(
         self,
         preds: list[DataSample],
-        visualization: None = None,
+        visualization: list[np.ndarray | None] | None = None,
         return_datasamples: bool = False,
     ) -> list[dict] | list[DataSample]:
         """Turns data samples into plain dicts, as :meth:`__call__` says."""
         if return_datasamples:
             return preds
         return [to_result(sample, self.classes) for sample in preds]
+
+
+def _check_model(model: BaseModel, config: object) -> None:
+    """Refuses a model in memory whose preparation is unclear."""
+    if config is not None:
+        raise ValueError(
+            'config=... goes with a checkpoint: a model has its own, as '
+            'model._config'
+        )
+    if not hasattr(model, '_config'):
+        raise ValueError(
+            'the model has no config, which says how images are made ready: '
+            "take one of mmpretrain's get_model, or set model._config = "
+            'Config.fromfile(...)'
+        )
 
 
 _NO_DETECTOR = (

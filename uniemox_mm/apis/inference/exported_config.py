@@ -1,24 +1,23 @@
 """The config of an exported classifier, from JSON that runs nothing."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmpretrain.registry import MODELS
-from torch import nn
 
 from uniemox_mm.datasets.json_files import read_json
 
-# Only training reads them, and they name other things than models.
-_DROPPED = ('init_cfg', 'train_cfg', 'batch_augments')
+from .allowed_parts import allowed_part
+
+_INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'lanczos')
+_LIBRARIES = ('pillow', 'cv2')
 
 
 def read_exported_config(path: str | Path) -> Config:
     """Reads the JSON that is written beside exported weights.
 
-    Unlike a config of MMEngine it is data. Since MMEngine would import and
-    call whatever a ``type`` names, only registered modules are let through.
+    Unlike a config of MMEngine it is data, which may come from a stranger:
+    it may ask for what :mod:`.allowed_parts` lists.
 
     Args:
         path (str | Path): ``<name>.safetensors.json``.
@@ -28,8 +27,8 @@ def read_exported_config(path: str | Path) -> Config:
         ``test_dataloader`` whose pipeline is as ``preprocessing`` says.
 
     Raises:
-        ValueError: It is of pretraining, is not of this form, or names
-            anything but modules.
+        ValueError: It is of pretraining, is not of this form, or asks for
+            anything else.
     """
     content = read_json(path)
     if not isinstance(content, dict) or 'preprocessing' not in content:
@@ -43,58 +42,36 @@ def read_exported_config(path: str | Path) -> Config:
             'expected an exported classifier'
         )
     try:
-        config = content['config']
-        kept = {
-            key: _only_modules(config[key])
-            for key in ('model', 'data_preprocessor')
-            if key in config
-        }
+        config = content.get('config')
+        if not isinstance(config, dict):
+            raise ValueError(f'config is {config!r}; expected a dict')
+        kept = dict(model=allowed_part(config.get('model'), 'model'))
+        if 'data_preprocessor' in config:
+            pixels = config['data_preprocessor']
+            kept['data_preprocessor'] = allowed_part(
+                pixels, 'data_preprocessor'
+            )
         dataset = dict(
-            metainfo=dict(classes=content['classes']),
+            metainfo=dict(classes=content.get('classes')),
             pipeline=_pipeline(content['preprocessing']),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
     return Config(dict(kept, test_dataloader=dict(dataset=dataset)))
 
 
-def _only_modules(part: Any) -> Any:
-    """A part of a config without what training needs, checked."""
-    if isinstance(part, list):
-        return [_only_modules(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    if 'type' in part and not _is_module(part['type']):
-        raise ValueError(
-            f'{part["type"]!r} is not a module that is registered here, so '
-            'nothing was built'
-        )
-    return {
-        key: _only_modules(value)
-        for key, value in part.items()
-        if key not in _DROPPED
-    }
-
-
-def _is_module(name: object) -> bool:
-    registry = MODELS
-    while registry is not None:
-        found = registry.module_dict.get(name)
-        if found is not None:
-            return inspect.isclass(found) and issubclass(found, nn.Module)
-        registry = registry.parent
-    return False
-
-
-def _pipeline(described: dict[str, Any]) -> list[dict]:
-    size, short = described['center_crop'], described['resize_short_edge']
-    method = dict(
-        interpolation=described['interpolation'],
-        backend=described['library'],
+def _pipeline(described: Any) -> list[dict]:
+    if not isinstance(described, dict):
+        raise ValueError(f'preprocessing is {described!r}; expected a dict')
+    size = _pixels(described, 'center_crop')
+    method: dict[str, Any] = dict(
+        interpolation=_one_of(described, 'interpolation', _INTERPOLATIONS),
+        backend=_one_of(described, 'library', _LIBRARIES),
     )
-    if short is None:
+    if described.get('resize_short_edge') is None:
         resize = dict(type='Resize', scale=(size, size), **method)
     else:
+        short = _pixels(described, 'resize_short_edge')
         resize = dict(type='ResizeEdge', scale=short, edge='short', **method)
     return [
         dict(type='LoadEmotionImage'),
@@ -102,3 +79,22 @@ def _pipeline(described: dict[str, Any]) -> list[dict]:
         dict(type='CenterCrop', crop_size=size),
         dict(type='PackInputs'),
     ]
+
+
+def _pixels(described: dict, name: str) -> int:
+    value = described.get(name)
+    if type(value) is not int or value < 1:
+        raise ValueError(
+            f'preprocessing.{name} is {value!r}; expected a number of pixels'
+        )
+    return value
+
+
+def _one_of(described: dict, name: str, known: tuple[str, ...]) -> str:
+    value = described.get(name)
+    if value not in known:
+        raise ValueError(
+            f'preprocessing.{name} is {value!r}; expected one of '
+            f'{", ".join(known)}'
+        )
+    return value

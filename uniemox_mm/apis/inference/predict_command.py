@@ -1,27 +1,27 @@
 """The command ``predict``."""
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.engine.quiet import messages_to_stderr
 
 from .emotion_inferencer import EmotionInferencer
-from .results import to_json
-from .text_table import printable, text_table
+from .result_writers import Write, file_writer, line_writer, table_writer
+from .text_table import printable
 from .zero_shot import ZeroShotEmotionInferencer
 
 FAILED, NOT_STARTED = 1, 2
 _ENDINGS = ('.json', '.jsonl')
 
 _EPILOG = """\
-Prints a table, or with --json a line of JSON for each image. What is wrong
-with an image goes to stderr, and the others are answered. Exit code: 0 if all
-images are answered, 1 if some are not, 2 if nothing could be started.
+Prints a table at the end, or with --json a line of JSON for each image as
+soon as its batch is done. What is wrong with an image goes to stderr, and the
+others are answered. Exit code: 0 if all images are answered, 1 if some are
+not, 2 if it could not start or had to stop.
 
 Examples:
   python -m uniemox_mm predict beach.jpg photos/ --checkpoint work_dirs/fi
@@ -117,30 +117,47 @@ def run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         int: The exit code.
     """
     _check(parser, args)
-    try:
-        infer = _build(args)
-        results = infer(
-            args.images,
-            batch_size=args.batch_size,
-            on_error='report',
-            return_person=bool(args.persons),
-            show_dir=args.show_dir,
-        )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        print(f'{error}', file=sys.stderr)
-        return NOT_STARTED
-    failed = [result for result in results if 'error' in result]
+    stdout = sys.stdout
+    with messages_to_stderr():
+        try:
+            with _writer(args, stdout) as write:
+                done, failed = _predict(args, write)
+        except (OSError, ValueError, RuntimeError, ImportError) as error:
+            print(printable(str(error)), file=sys.stderr)
+            return NOT_STARTED
     if args.out:
-        _write(args.out, results)
-        print(f'{args.out}: {len(results)} images, {len(failed)} failed')
-    elif args.json:
-        for result in results:
-            print(json.dumps(to_json(result)))
-    else:
-        print(text_table(results, args.top), end='')
-    for result in failed:
-        print(printable(result['error']), file=sys.stderr)
+        summary = f'{args.out}: {done} images, {failed} failed'
+        print(printable(summary), file=sys.stderr)
     return FAILED if failed else 0
+
+
+def _predict(args: argparse.Namespace, write: Write) -> tuple[int, int]:
+    """Answers all images, and counts them and the failed among them."""
+    results = _build(args).iterate(
+        args.images,
+        batch_size=args.batch_size,
+        on_error='report',
+        return_person=bool(args.persons),
+        show_dir=args.show_dir,
+    )
+    done = failed = 0
+    for result in results:
+        write(result)
+        done += 1
+        if 'error' in result:
+            failed += 1
+            print(printable(result['error']), file=sys.stderr)
+    return done, failed
+
+
+def _writer(
+    args: argparse.Namespace, stdout: IO[str]
+) -> AbstractContextManager[Write]:
+    if args.out:
+        return file_writer(args.out)
+    if args.json:
+        return line_writer(stdout)
+    return table_writer(stdout, args.top)
 
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -185,12 +202,3 @@ def _class_names(text: str) -> tuple[str, ...]:
             f'one of {", ".join(BENCHMARKS)}'
         )
     return names
-
-
-def _write(path: Path, results: Sequence[dict]) -> None:
-    plain = [to_json(result) for result in results]
-    with atomic_file(path) as file:
-        if path.suffix == '.json':
-            json.dump(plain, file, indent=1)
-        else:
-            file.writelines(f'{json.dumps(row)}\n' for row in plain)

@@ -20,10 +20,18 @@ def to_result(sample: DataSample, classes: Sequence[str]) -> dict[str, Any]:
         dict[str, Any]: ``path``, and what there is of ``pred_class``,
         ``pred_label``, ``pred_score``, ``pred_scores``, ``scores``,
         ``persons``, ``features`` and ``error``.
+
+    Raises:
+        ValueError: There are more or fewer scores than classes.
     """
     result: dict[str, Any] = dict(path=sample.img_path)
     if 'pred_score' in sample:
         scores = sample.pred_score.float().cpu().numpy()
+        if len(scores) != len(classes):
+            raise ValueError(
+                f'the classifier gives {len(scores)} scores, but there are '
+                f'{len(classes)} names of classes: {", ".join(classes)}'
+            )
         label = int(scores.argmax())
         result.update(
             pred_class=classes[label],

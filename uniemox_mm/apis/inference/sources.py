@@ -1,8 +1,8 @@
 """What an inferencer is asked about: images from anywhere."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ class Source:
         path (str, optional): Its file, where it is one.
         content (object): An array or a Pillow image, where it is no file.
         error (str): What is wrong with it before it is read, or blank.
+        drawing (str): Name of the file that it is drawn to, without ending.
     """
 
     name: str
     path: str | None = None
     content: Any = None
     error: str = ''
+    drawing: str = ''
 
 
 def is_one_image(inputs: object, sources: Sequence[Source]) -> bool:
@@ -50,18 +52,34 @@ def list_sources(inputs: Any) -> list[Source]:
         inputs (object): One of them, or a list, tuple or iterator of them.
 
     Returns:
-        list[Source]: The images, in order.
+        list[Source]: The images, in order, each with a ``drawing`` of its
+        own.
     """
     if not isinstance(inputs, list | tuple | Iterator):
-        return _sources_of(inputs, 'the image')
-    return [
+        return _with_drawings(_sources_of(inputs, 'the image'))
+    return _with_drawings(
         source
         for position, item in enumerate(inputs)
         for source in _sources_of(item, f'inputs[{position}]')
-    ]
+    )
+
+
+def _with_drawings(sources: Iterable[Source]) -> list[Source]:
+    """Files of the same name get their position in all the images."""
+    named, taken = [], set()
+    for position, source in enumerate(sources):
+        name = Path(source.path).stem if source.path else str(position)
+        while name in taken:
+            name = f'{name}-{position}'
+        taken.add(name)
+        named.append(replace(source, drawing=name))
+    return named
 
 
 def _sources_of(item: Any, name: str) -> list[Source]:
+    if isinstance(item, str) and not item:  # Path('') is the current folder
+        problem = f'{name}: expected a path, but got an empty text'
+        return [Source(name, path='', error=problem)]
     if isinstance(item, str | Path):
         folder = Path(item)
         if not _is_folder(folder):

@@ -1,20 +1,20 @@
 """From a checkpoint on disk to a classifier that knows its classes."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
 from mmpretrain.models import BaseClassifier
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import MODELS
 
 from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.engine.quiet import quiet_logging
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.models.encoder_weights import load_classifier
 from uniemox_mm.models.weight_files import read_checkpoint, weights_of
 
+from .class_names import class_names
 from .exported_config import read_exported_config
 
 
@@ -48,17 +48,20 @@ def load_trained_classifier(
             is of pretraining; or the classes are unknown or not as many as
             the classifier has.
     """
+    if '://' in str(checkpoint):
+        raise ValueError(
+            f'{checkpoint}: is an address, which is not read; download the '
+            'checkpoint and give its path'
+        )
     path = resolve_checkpoint(str(checkpoint))
     content = read_checkpoint(path)
     weights = weights_of(content, path)
     cfg, name = _config(config, path)
     _check_task(cfg, name, path)
-    names = _class_names(cfg, content, classes)
-    logging.disable(logging.INFO)  # MMEngine tells of how it was trained
-    try:
-        model = build_model(cfg)
-    finally:
-        logging.disable(logging.NOTSET)
+    dataset, head = tested_dataset(cfg), cfg.model.get('head')
+    names = class_names(classes, content, path, dataset, head)
+    with quiet_logging():  # MMEngine tells of how it was trained
+        model = _build(cfg, name)
     try:
         load_classifier(model, weights)
     except ValueError as error:
@@ -114,7 +117,13 @@ def _config(
 
 
 def _check_task(cfg: Config, name: str, checkpoint: str) -> None:
-    kind = MODELS.get(cfg.model.type)
+    settings = cfg.get('model')
+    if not isinstance(settings, dict) or 'type' not in settings:
+        raise ValueError(
+            f'{name}: has no model with a type; expected a config such as '
+            'those in configs/finetune'
+        )
+    kind = MODELS.get(settings['type'])
     if isinstance(kind, type) and not issubclass(kind, BaseClassifier):
         raise ValueError(
             f'{name}: {cfg.model.type} does not classify. A pretrained '
@@ -131,30 +140,11 @@ def _check_task(cfg: Config, name: str, checkpoint: str) -> None:
         )
 
 
-def _class_names(
-    cfg: Config, content: Mapping[str, Any], given: Sequence[str] | None
-) -> tuple[str, ...]:
-    known = (content.get('meta') or {}).get('dataset_meta') or {}
-    dataset = tested_dataset(cfg)
-    kind = dataset.get('type') and DATASETS.get(dataset.type)
-    of_kind = getattr(kind, 'METAINFO', {})
-    names = tuple(
-        given
-        or known.get('classes')
-        or (dataset.get('metainfo') or {}).get('classes')
-        or of_kind.get('classes')
-        or ()
-    )
-    if not names:
+def _build(cfg: Config, name: str) -> BaseModel:
+    try:
+        return build_model(cfg)
+    except Exception as error:  # classes raise what they like
         raise ValueError(
-            'neither the checkpoint (meta.dataset_meta.classes) nor the '
-            "config's test dataset names the classes: give them as "
-            'classes=[...]'
-        )
-    count = (cfg.model.get('head') or {}).get('num_classes', len(names))
-    if count != len(names) or len(set(names)) != len(names):
-        raise ValueError(
-            f'the classifier has {count} classes, but there are '
-            f'{len(set(names))} names: {", ".join(names)}'
-        )
-    return names
+            f'{name}: its model cannot be built ({type(error).__name__}: '
+            f'{error})'
+        ) from error

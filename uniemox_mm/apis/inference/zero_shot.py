@@ -20,6 +20,7 @@ from uniemox_mm.models.zero_shot_classifier import (
     fill_prompts,
 )
 
+from .class_names import check_class_names
 from .emotion_inferencer import EmotionInferencer
 from .preparation import Preparation
 
@@ -51,7 +52,7 @@ class ZeroShotEmotionInferencer(EmotionInferencer):
 
     Raises:
         RuntimeError: The weights cannot be downloaded or read.
-        ValueError: A prompt has no ``{emotion}``.
+        ValueError: A prompt has no ``{emotion}``, or the classes are no names.
 
     Example:
         >>> from uniemox_mm import ZeroShotEmotionInferencer
@@ -71,6 +72,7 @@ class ZeroShotEmotionInferencer(EmotionInferencer):
         detector: PersonDetector | dict | str | Path | None = None,
         **clip: Any,
     ) -> None:
+        classes = check_class_names(classes)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         texts = fill_prompts(prompts, classes)
         teacher = CLIPTeacher(
@@ -91,7 +93,7 @@ class ZeroShotEmotionInferencer(EmotionInferencer):
         )
         classifier = ZeroShotClassifier(teacher, texts, scale)
         classifier._config = Config(dict(model=model, prompts=prompts))
-        classifier._dataset_meta = dict(classes=tuple(classes))
+        classifier._dataset_meta = dict(classes=classes)
         super().__init__(classifier, device=device, detector=detector)
 
     def _init_pipeline(self, cfg: Config) -> Preparation:

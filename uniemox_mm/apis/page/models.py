@@ -1,7 +1,7 @@
 """The models of the page, each loaded once and asked by one at a time."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,9 @@ class PageModels:
             one, of ``load_painters``.
         boxes (KnownBoxes, optional): Boxes in the place of a detector.
         name (str): What the page calls the classifier.
-        classifier_lock (Lock): To be held while ``infer`` runs: both it and
-            Grad-CAM hook into the model.
+        people (str): Where the boxes come from, blank for nowhere.
+        classifier_lock (Lock): To be held while ``infer`` runs: Grad-CAM
+            hooks into its model.
         painter_lock (Lock): The same for the painter, whose masking is
             replaced for a moment.
     """
@@ -42,6 +43,7 @@ class PageModels:
     painters: dict[str, BaseModel] = field(default_factory=dict)
     boxes: KnownBoxes | None = None
     name: str = 'a classifier'
+    people: str = ''
     classifier_lock: threading.Lock = field(default_factory=threading.Lock)
     painter_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,6 +56,15 @@ class PageModels:
     def knows_people(self) -> bool:
         """Whether there is anything that can say where people are."""
         return self.boxes is not None or self.infer.detector is not None
+
+    def describe_others(self) -> str:
+        """One line on what paints, and on where boxes come from."""
+        painter = next(iter(self.painters), '')
+        boxes = 'known boxes of' if self.boxes is not None else 'detector'
+        painting = f'Reconstruction by {painter}' if painter else ''
+        people = f'people by {boxes} {self.people}' if self.people else ''
+        text = '; '.join(filter(None, (painting, people)))
+        return text[:1].upper() + text[1:] + '.' if text else ''
 
     def describe(self) -> str:
         """One line on the model: its name, kind and size."""
@@ -120,7 +131,7 @@ def load_models(
         infer = EmotionInferencer(
             checkpoint, config, device=device, detector=detector
         )
-        name = '/'.join(Path(resolve_checkpoint(checkpoint)).parts[-2:])
+        name = _last_parts(resolve_checkpoint(checkpoint))
     else:
         infer = ZeroShotEmotionInferencer(
             clip_model, zero_shot, device=device, detector=detector
@@ -129,10 +140,13 @@ def load_models(
     painters: dict[str, BaseModel] = {}
     if pretrained is not None:
         configs = [] if pretrained_config is None else [pretrained_config]
-        painters = load_painters(name_checkpoints([pretrained], configs))
+        (found,) = name_checkpoints([pretrained], configs)
+        found = replace(found, name=_last_parts(found.path))
+        painters = load_painters([found])
         for painter in painters.values():
             painter.to(next(infer.model.parameters()).device)
-    return PageModels(infer, painters, boxes, name)
+    people = '' if persons is None else _last_parts(persons)
+    return PageModels(infer, painters, boxes, name, people)
 
 
 def default_ratio(painter: BaseModel) -> int:
@@ -145,6 +159,10 @@ def largest_ratio(painter: BaseModel) -> int:
     patches = painter.backbone.num_patches
     visible = (patches * (1 - np.arange(100) / 100)).astype(int)
     return int(np.flatnonzero(visible)[-1])
+
+
+def _last_parts(path: str) -> str:
+    return '/'.join(Path(path).parts[-2:])
 
 
 def _short(count: int) -> str:

@@ -1,14 +1,22 @@
 """Start weights for a classifier: the encoder of a checkpoint, checked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch import Tensor
 from torch.distributed.fsdp import FullyShardedDataParallel
 
-from uniemox_mm.models.encoder_weights import FRESH, LEFT_OUT, load_encoder
+from uniemox_mm.models.encoder_weights import (
+    FRESH,
+    LEFT_OUT,
+    EncoderReport,
+    MisfitError,
+    load_encoder,
+)
 from uniemox_mm.models.weight_files import weights_of
 
 
@@ -54,8 +62,8 @@ class EncoderWeightsHook(Hook):
             report = load_encoder(
                 model, weights_of(checkpoint, path), self.fresh, self.left_out
             )
-        except ValueError as error:
-            raise ValueError(f'load_from {path}: {error}') from None
+        except MisfitError as error:
+            raise MisfitError(f'load_from {path}: {error}') from None
         runner.logger.info(f'{path}: {report}')
         # MMEngine goes on to load this, and finds nothing to complain of.
         checkpoint['state_dict'] = model.state_dict()
@@ -66,3 +74,25 @@ class EncoderWeightsHook(Hook):
             runner.logger.warning(
                 'No start weights (load_from is None): training from scratch.'
             )
+
+
+def load_as_configured(
+    cfg: Config, model: BaseModel, weights: Mapping[str, Tensor]
+) -> EncoderReport:
+    """Fills a model's backbone as training by a config would.
+
+    Args:
+        cfg (Config): Its ``EncoderWeightsHook``, if any, says what may
+            differ.
+        model (BaseModel): A classifier of MMPretrain.
+        weights (Mapping[str, Tensor]): The checkpoint's state dict.
+
+    Returns:
+        EncoderReport: What was done.
+
+    Raises:
+        MisfitError: The weights do not fit.
+    """
+    settings = (cfg.get('default_hooks') or {}).get('encoder_weights')
+    hook = HOOKS.build(settings or dict(type='EncoderWeightsHook'))
+    return load_encoder(model, weights, hook.fresh, hook.left_out)
