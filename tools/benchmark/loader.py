@@ -18,12 +18,13 @@ import logging
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from uniemox_mm.apis.loader_speed import markdown, measure_loader
 from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.engine.cfg_options import CfgOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         default={},
         metavar='KEY=VALUE',
     )

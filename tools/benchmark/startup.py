@@ -1,11 +1,13 @@
-"""Measures a training's start: seconds to the first step, and memory.
+r"""Measures a training's start: seconds to the first step, and memory.
 
 Writes a prepared data set with as many rows as EmoSet, which refer to a few
-drawn images, and starts trainings with a small model on it. Prints tables in
-Markdown. Linux only.
+drawn images, and starts trainings on it, with a small model or that of a
+config. Prints tables in Markdown. Linux only.
 
-Example (about 3 minutes on 2 cores):
+Examples (the first takes about 3 minutes on 2 cores):
     python tools/benchmark/startup.py --out work_dirs/startup
+    python tools/benchmark/startup.py configs/uniemox_vit-l_pretrain.py \
+        --out work_dirs/startup_vit-l
 """
 
 import argparse
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from uniemox_mm.apis.startup import markdown, measure_startup
 from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.engine.cfg_options import CfgOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,9 +39,22 @@ def parse_args() -> argparse.Namespace:
         required=True,
         help='folder for rows, text features, startup.json and startup.md',
     )
-    parser.add_argument('--rows', type=int, default=118_000)
-    parser.add_argument('--workers', type=int, default=4)
-    parser.add_argument('--rounds', type=int, default=3)
+    for name, number, text in (
+        ('rows', 118_000, 'of train and val together'),
+        ('workers', 4, 'data workers'),
+        ('rounds', 3, 'trainings, after one that does not count'),
+        ('steps', 10, 'of each training, before memory is read'),
+    ):
+        parser.add_argument(
+            f'--{name}', type=int, default=number, help=f'{text} (%(default)s)'
+        )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        default={},
+        metavar='KEY=VALUE',
+    )
     return parser.parse_args()
 
 
@@ -53,8 +69,10 @@ def main() -> None:
             args.rows,
             args.workers,
             args.rounds,
+            args.steps,
+            args.cfg_options,
         )
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.exit(str(error))
     text = markdown(result)
     print(text)

@@ -20,13 +20,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 from tqdm import tqdm
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.step_speed import ARRANGEMENTS, markdown, measure_steps
 from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.reading_configs import read_config
 
 
@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help='of PyTorch on a CPU')
     parser.add_argument('--out', type=Path, help='folder for the results')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
+        '--cfg-options', nargs='+', action=CfgOptions, default={}
     )
     args = parser.parse_args()
     try:

@@ -103,6 +103,7 @@ def test_as_many_threads_as_a_worker_has(config, monkeypatch):
         batch_size=64,
         short_side=320,
         rounds=1,
+        way='Pillow; torch resizes',
     )
     assert result['machine']['cores'] == len(os.sched_getaffinity(0))
     assert (

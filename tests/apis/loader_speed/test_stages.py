@@ -16,14 +16,17 @@ from uniemox_mm.apis.loader_speed.stages import (
     clocked_pipeline,
 )
 from uniemox_mm.apis.loader_speed.variants import (
-    DEFAULT,
-    QUICKER,
+    BY_PILLOW,
+    BY_TORCH,
     SEED,
+    WAYS,
     Variant,
     Way,
     measure_variants,
+    way_of,
 )
 from uniemox_mm.datasets import LoadEmotionImage
+from uniemox_mm.datasets.transforms import fast_resize
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize('number', [0, 1, 2])
 def test_step_by_step_is_the_pipeline(forms, pipeline, number):
-    variant = variant_of(forms[number], DEFAULT, BOTH, pipeline)
+    variant = variant_of(forms[number], BY_TORCH, BOTH, pipeline)
     found = variant.read(epoch=0)
     assert [v.shape for v in found[0]['inputs']] == [(3, 224, 224)] * 2
     assert_same(found, packed(forms[number], pipeline))
@@ -75,7 +78,7 @@ def test_step_by_step_is_the_pipeline(forms, pipeline, number):
 
 def test_one_view_is_the_scene_alone(forms, pipeline):
     load, views, pack = pipeline
-    found = variant_of(forms[1], DEFAULT, SCENE, pipeline).read(epoch=0)
+    found = variant_of(forms[1], BY_TORCH, SCENE, pipeline).read(epoch=0)
     assert found[0]['inputs'].shape == (3, 224, 224)
     assert_same(found, packed(forms[1], [load, *views.scene, pack]))
 
@@ -83,7 +86,7 @@ def test_one_view_is_the_scene_alone(forms, pipeline):
 def test_scaled_is_the_loaders_option(forms, pipeline):
     scaled = copy.deepcopy(list(pipeline))
     scaled[0]['decode_short_side'] = 300
-    way = Way('pillow', scaled=True)
+    way = Way('pillow', scaled=True, resizing='torch')
     found = variant_of(forms[0], way, BOTH, pipeline, 300).read(epoch=0)
     assert_same(found, packed(forms[0], scaled))
     for ours, whole in zip(found, packed(forms[0], pipeline), strict=True):
@@ -92,20 +95,74 @@ def test_scaled_is_the_loaders_option(forms, pipeline):
         assert 0 < (person - full).abs().mean() < 8
 
 
-def test_torch_resizes_both_views(forms, pipeline):
+def resized_by(pipeline, scene, person):
     changed = copy.deepcopy(list(pipeline))
-    changed[1]['scene'][0]['backend'] = 'torch'
-    changed[1]['person'][1]['backend'] = 'torch'
-    stages = Stages.of(pipeline)
-    assert stages.resized_by('torch') == Stages.of(changed)
-    assert stages == Stages.of(pipeline)
-    found = variant_of(forms[0], QUICKER, BOTH, pipeline).read(epoch=0)
-    assert_same(found, packed(forms[0], changed))
+    changed[1]['scene'][0]['backend'] = scene
+    changed[1]['person'][1]['backend'] = person
+    return changed
+
+
+@pytest.mark.parametrize(
+    ('config_has', 'backend'), [('torch', 'pillow'), ('pillow', 'torch')]
+)
+def test_what_resizes_both_views(forms, pipeline, config_has, backend):
+    """Is said by the way, whatever the config has."""
+    given = resized_by(pipeline, config_has, config_has)
+    expected = resized_by(pipeline, backend, backend)
+    stages = Stages.of(given)
+    assert stages.resized_by(backend) == Stages.of(expected)
+    assert stages == Stages.of(given)
+    way = Way('pillow', resizing=backend)
+    found = variant_of(forms[0], way, BOTH, given).read(epoch=0)
+    assert_same(found, packed(forms[0], expected))
+
+
+def test_pillow_resizes_unless_it_is_said(forms, pipeline, monkeypatch):
+    """With the config as it is, in which torch does."""
+    assert Way('pillow') == BY_PILLOW
+    seen = []
+    whole = fast_resize.mmcv.imresize
+
+    def look(*args, **kwargs):
+        seen.append(kwargs['backend'])
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(fast_resize.mmcv, 'imresize', look)
+    for way in (BY_PILLOW, Way('cv2')):
+        variant_of(forms[1], way, BOTH, pipeline).read(0, 1)
+        assert seen == ['pillow'] * 2
+        seen.clear()
+    variant_of(forms[1], BY_TORCH, BOTH, pipeline).read(0, 1)
+    assert not seen
+
+
+def test_which_way_is_the_configs(pipeline):
+    assert way_of(Stages.of(pipeline), 320) == BY_TORCH
+    by_pillow = resized_by(pipeline, 'pillow', 'pillow')
+    assert way_of(Stages.of(by_pillow), 320) == BY_PILLOW
+    by_pillow[0]['decode_short_side'] = 300
+    assert way_of(Stages.of(by_pillow), 300) == Way('pillow', scaled=True)
+    assert way_of(Stages.of(by_pillow), 320) is None
+    mixed = resized_by(pipeline, 'torch', 'pillow')
+    assert way_of(Stages.of(mixed), 320) is None
+
+
+def test_every_way_has_a_name_of_its_own():
+    assert [way.name for way in WAYS] == [
+        'Pillow',
+        'OpenCV',
+        'turbojpeg',
+        'Pillow, scaled',
+        'OpenCV, scaled',
+        'turbojpeg, scaled',
+        'Pillow; torch resizes',
+        'Pillow, scaled; torch resizes',
+    ]
 
 
 def test_variants_that_share_a_dataset(forms, pipeline):
     (scene, both) = (
-        variant_of(forms[1], DEFAULT, views, pipeline)
+        variant_of(forms[1], BY_TORCH, views, pipeline)
         for views in (SCENE, BOTH)
     )
     both.dataset = scene.dataset
@@ -158,9 +215,9 @@ def test_rounds_are_an_images_time(forms, pipeline, monkeypatch):
     now = iter(range(10_000))
     monkeypatch.setattr(time, 'perf_counter', lambda: next(now))
     (scene, both) = measure_variants(
-        forms[1:2], [DEFAULT], Stages.of(pipeline), 320, rounds=2
+        forms[1:2], [BY_PILLOW], Stages.of(pipeline), 320, rounds=2
     )
-    names = dict(form='prepared files', way='pillow')
+    names = dict(form='prepared files', way='Pillow')
     # A step looks twice, and the whole, of four images, once before and
     # once after all.
     assert both == dict(
@@ -177,7 +234,7 @@ def test_rounds_are_an_images_time(forms, pipeline, monkeypatch):
 
 
 def test_every_round_has_its_own_augmentation(forms, pipeline):
-    variant = variant_of(forms[1], DEFAULT, BOTH, pipeline)
+    variant = variant_of(forms[1], BY_TORCH, BOTH, pipeline)
     seen = []
     record = variant.dataset.set_epoch
     variant.dataset.set_epoch = lambda *key: (seen.append(key), record(*key))

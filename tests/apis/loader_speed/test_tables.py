@@ -10,7 +10,7 @@ RAW, FILES, DATABASE = 'raw JPEG', 'prepared files', 'prepared LMDB'
 STEPS = ('read', 'decode', 'scene', 'person', 'pack')
 
 
-def row(form, views, seconds, way='pillow', **steps):
+def row(form, views, seconds, way='Pillow', **steps):
     taken = {name: [steps.get(name, 0.0)] * len(seconds) for name in STEPS}
     return dict(
         form=form, way=way, views=views, seconds={**taken, 'all': seconds}
@@ -43,6 +43,7 @@ def result():
             batch_size=64,
             short_side=320,
             rounds=3,
+            way='Pillow; torch resizes',
         ),
         forms={RAW: facts, FILES: small, DATABASE: small},
         variants=[
@@ -70,18 +71,18 @@ def result():
 def test_ratios_are_of_the_same_round(result):
     times = Times(result['variants'])
     # 12 / 4, 15 / 5 and 20 / 4.5, not the ratio of the medians.
-    faster = times.over_raw(FILES, 'pillow')
+    faster = times.over_raw(FILES, 'Pillow')
     assert faster == pytest.approx((3.0, 3.0, 4.4444), abs=1e-4)
-    cost = times.cost_of_two(RAW, 'pillow')
+    cost = times.cost_of_two(RAW, 'Pillow')
     assert cost == pytest.approx((1.2, 1.0, 1.5))
-    rate = times.rate(FILES, 'pillow', 'scene + person')
+    rate = times.rate(FILES, 'Pillow', 'scene + person')
     assert rate == pytest.approx((1 / 0.0045, 200, 250))
     assert Spread.of([5.0, 1.0, 2.0, 4.0]) == (3.0, 1.0, 5.0)
 
 
 def test_milliseconds_are_medians(result):
     times = Times(result['variants'])
-    assert times.milliseconds(RAW, 'pillow', 'scene + person') == (
+    assert times.milliseconds(RAW, 'Pillow', 'scene + person') == (
         pytest.approx(
             dict(read=1, decode=6, scene=3, person=2, pack=1, all=15)
         )
@@ -96,7 +97,8 @@ def test_all_that_is_said(result):
         'A Chip, 2 cores; python 3.11, lmdb 1\n\n'
         'a.py, images: drawn. Median of 3 rounds, in brackets the lowest and '
         'the highest; all files in the page cache. Scaled: JPEGs decoded at '
-        '1/2, 1/4 or 1/8, not under 320 pixels on the short side.\n\n'
+        '1/2, 1/4 or 1/8, not under 320 pixels on the short side. The '
+        "default is the config's.\n\n"
         '| form | images | with people | pixels | KB |\n'
         '| --- | --- | --- | --- | --- |\n'
         '| raw JPEG | 3 | 2 | 1024 x 700 | 204 |\n'
@@ -111,12 +113,14 @@ def test_all_that_is_said(result):
     )
     assert len(lines) == 2 + 3 * 8 + 2
     assert lines[2] == (
-        '| raw JPEG | pillow | 100 (50 to 100) | 67 (50 to 83) | 1.20 (1.00 '
+        '| raw JPEG | Pillow | 100 (50 to 100) | 67 (50 to 83) | 1.20 (1.00 '
         'to 1.50) |  |'
     )
     turbo = '| raw JPEG | turbojpeg | not run | not run | not run | not run |'
-    assert lines[6] == turbo
-    assert lines[10].startswith('| prepared files | pillow | 333 (333 to 333)')
+    assert lines[4] == turbo
+    assert lines[8].startswith('| raw JPEG | Pillow; torch resizes (the def')
+    assert sum('(the default)' in line for line in lines) == 3
+    assert lines[10].startswith('| prepared files | Pillow | 333 (333 to 333)')
     assert lines[10].endswith('| 1.50 (1.33 to 1.67) | 3.00 (3.00 to 4.44) |')
     assert (
         lines[-1] == 'Not run: turbojpeg, since PyTurboJPEG is not installed.'
@@ -125,13 +129,15 @@ def test_all_that_is_said(result):
     lines = steps.splitlines()
     assert lines[0] == 'Milliseconds an image, scene + person.'
     assert lines[4] == (
-        '| raw JPEG | pillow | 1.00 | 6.00 | 3.00 | 2.00 | 1.00 | 2.00 | '
+        '| raw JPEG | Pillow | 1.00 | 6.00 | 3.00 | 2.00 | 1.00 | 2.00 | '
         '15.00 |'
     )
     assert len(lines) == 4 + 3 * 6
+    assert sum('(the default)' in line for line in lines) == 3
     workers, _, targets = rest.partition('\n\n## To reach\n\n')
     assert workers == (
-        "Images a second, batches of 64, the config's pipeline as it is.\n\n"
+        "Images a second, batches of 64, the config's pipeline as it is: "
+        'Pillow; torch resizes.\n\n'
         '| form | workers | images a second | a worker |\n'
         '| --- | --- | --- | --- |\n'
         '| raw JPEG | 1 | 85 (80 to 90) | 85 |\n'
@@ -151,6 +157,13 @@ def test_all_that_is_said(result):
             '(3.00 to 4.44) | at least 2.5 | yes |\n'
             f'| prepared LMDB: images a second over raw JPEG | {way} | 1.88 '
             '(1.50 to 2.50) | at least 2.5 | no |\n'
-            for way in ('pillow', 'pillow; torch resizes')
+            for way in ('Pillow', 'Pillow; torch resizes (the default)')
         )
     )
+
+
+def test_a_config_that_does_it_otherwise(result):
+    result['settings']['way'] = None
+    text = markdown(result)
+    assert '(the default)' not in text
+    assert "the config's pipeline as it is.\n\n" in text

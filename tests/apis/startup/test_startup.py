@@ -1,12 +1,18 @@
-"""The rows, the memory and the table; the trainings are for the benchmark."""
+"""The rows, the memory, the table and what is started.
+
+The trainings themselves are for the benchmark.
+"""
 
 import multiprocessing
 import os
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
-from uniemox_mm.apis.startup import markdown, write_rows
+from tests.helpers import ROOT
+from uniemox_mm.apis.startup import markdown, measure_startup, write_rows
+from uniemox_mm.apis.startup.measuring import startup_config
 from uniemox_mm.apis.startup.memory import (
     children_of,
     memory_of,
@@ -45,15 +51,23 @@ def test_rows_are_a_prepared_emoset(tmp_path):
     assert len(EmoSet(str(root), split='train')) == 94
 
 
-@pytest.fixture
-def child():
-    """Forked, it writes the first half of an array; the other is shared."""
-    array = np.ones(32 * MIB, np.uint8)
+@pytest.fixture(params=[32 * MIB, 900_000])
+def child(request):
+    """Forked, it writes the first half of an array; the other is shared.
+
+    What lies around a small array, in the same area of the memory, it writes
+    too.
+    """
+    around = [bytearray(60_000) for _ in range(200)]
+    array = np.ones(request.param, np.uint8)
     ready, done = multiprocessing.Pipe(), multiprocessing.Pipe()
     pid = os.fork()
     if pid == 0:
-        array[: 16 * MIB] = 2
-        assert array[16 * MIB :].sum() == 16 * MIB  # reading copies nothing
+        half = array.size // 2
+        array[:half] = 2
+        for block in around:
+            block[:] = bytes(len(block))
+        assert array[half:].sum() == array.size - half  # copies nothing
         ready[1].send(True)
         done[0].recv()
         os._exit(0)
@@ -66,13 +80,64 @@ def child():
 def test_private_pages_are_those_that_were_written(child):
     pid, array = child
     assert pid in children_of(os.getpid())
-    # Pages at the ends, and huge pages, may be copied along.
-    assert private_part(pid, array) == pytest.approx(16, abs=4.1)
-    assert private_part(pid, array[20 * MIB :]) < private_part(pid, array) + 1
+    # A huge page may be copied along.
+    more = 2.1 if array.size > 4 * MIB else 0.01
+    half = array.size / 2 / MIB
+    assert private_part(pid, array) == pytest.approx(half, abs=more)
+    end = array[array.size * 5 // 8 :]
+    assert private_part(pid, end) == pytest.approx(0, abs=more)
+    assert private_part(pid, array[:100]) == 0
+
+
+def test_the_memory_of_a_process(child):
+    pid, array = child
     memory = memory_of(pid)
     assert memory.keys() == {'rss', 'pss', 'private', 'peak_rss'}
-    assert 16 <= memory['private'] <= memory['pss'] <= memory['rss']
-    assert memory['rss'] <= memory['peak_rss'] + 1
+    assert array.size / 2 / MIB <= memory['private'] <= memory['pss']
+    assert memory['pss'] <= memory['rss'] <= memory['peak_rss'] + 1
+
+
+@pytest.mark.parametrize('name', ['rows', 'rounds', 'steps', 'workers'])
+def test_numbers_that_cannot_be_measured(tmp_path, name):
+    """Said before anything is written or run."""
+    with pytest.raises(ValueError) as error:
+        measure_startup('train.py', 'config.py', tmp_path, **{name: -1})
+    assert str(error.value).startswith(
+        'rows, rounds and steps must be at least 1, and workers 0, but they '
+        'are '
+    )
+    assert not list(tmp_path.iterdir())
+
+
+DEMO = ROOT / 'configs/uniemox_vit-tiny_demo.py'
+VIT_L = ROOT / 'configs/uniemox_vit-l_pretrain.py'
+
+
+@pytest.mark.parametrize('config', [DEMO, VIT_L])
+def test_the_training_that_is_started(tmp_path, config):
+    """Of any size; without workers none can be kept."""
+    cfg = startup_config(
+        Config.fromfile(config), tmp_path, rows=20, workers=0, steps=3
+    )
+    loader = cfg.train_dataloader
+    assert (loader.num_workers, loader.persistent_workers) == (0, False)
+    assert loader.dataset.data_root == str(tmp_path / 'data')
+    assert cfg.model.target_generator.pretrained is None
+    assert cfg.default_hooks.startup.steps == 3
+    cfg = startup_config(Config.fromfile(config), tmp_path, 20, 2, 3)
+    loader = cfg.train_dataloader
+    assert (loader.num_workers, loader.persistent_workers) == (2, True)
+
+
+def test_a_training_that_fails_says_why(tmp_path):
+    script = tmp_path / 'train.py'
+    script.write_text('import sys; sys.exit("no such thing\\n")')
+    log = tmp_path / 'training.log'
+    with pytest.raises(RuntimeError) as error:
+        measure_startup(script, DEMO, tmp_path, rows=20, rounds=1)
+    assert str(error.value) == (
+        f'the training failed: no such thing (its output is in {log})'
+    )
 
 
 def test_the_table():
@@ -93,14 +158,15 @@ def test_the_table():
             machine=machine,
             config='c.py',
             rows=118_000,
+            batch_size=64,
             workers=1,
             steps=20,
             rounds=rounds,
         )
     )
     assert text == (
-        'c.py, 118000 rows, 1 workers; A CPU, 2 cores, torch 2.14; median of '
-        '3 starts, text features computed before.\n'
+        'c.py, 118000 rows, batches of 64, 1 workers; A CPU, 2 cores, torch '
+        '2.14; median of 3 starts, text features computed before.\n'
         '\n'
         '| part | seconds |\n'
         '|---|---|\n'

@@ -19,7 +19,7 @@ from .backends import LOADERS, missing
 from .forms import RAW, Form, prepared_forms, sample_of, write_download
 from .photographs import photographs
 from .stages import Stages
-from .variants import WAYS, measure_variants
+from .variants import WAYS, measure_variants, way_of
 from .worker_speed import measure_workers
 
 _PACKAGES = (
@@ -73,6 +73,7 @@ def measure_loader(
         )
     dataloader = cfg.train_dataloader
     stages = Stages.of(dataloader.dataset.pipeline)
+    default = way_of(stages, short_side)
     not_run = {name: missing(name) for name in LOADERS}
     not_run = {name: why for name, why in not_run.items() if why}
     ways = [way for way in WAYS if way.backend not in not_run]
@@ -89,6 +90,7 @@ def measure_loader(
                 batch_size=dataloader.batch_size,
                 short_side=short_side,
                 rounds=rounds,
+                way=default and default.name,
             ),
             forms={form.name: form.facts() for form in forms},
             variants=measure_variants(forms, ways, stages, short_side, rounds),

@@ -6,7 +6,7 @@ from .backends import LOADERS
 from .forms import DATABASE, FILES, RAW
 from .ratios import Spread, Times
 from .stages import BOTH, SCENE, STEPS
-from .variants import DEFAULT, QUICKER, WAYS
+from .variants import BY_PILLOW, BY_TORCH, WAYS, Way
 
 FASTER, COST = 2.5, 1.35  # to reach
 
@@ -29,7 +29,7 @@ def markdown(result: dict) -> str:
         f'{settings["rounds"]} rounds, in brackets the lowest and the '
         'highest; all files in the page cache. Scaled: JPEGs decoded at 1/2, '
         f'1/4 or 1/8, not under {settings["short_side"]} pixels on the short '
-        'side.',
+        "side. The default is the config's.",
         _forms(result['forms']),
         '## Images a second in one process',
         _rates(times, result),
@@ -38,7 +38,7 @@ def markdown(result: dict) -> str:
         _steps(times, result),
         '## Through the data loader',
         f'Images a second, batches of {settings["batch_size"]}, the '
-        "config's pipeline as it is.",
+        f"config's pipeline as it is{_of_way(settings['way'])}.",
         _workers(result),
         '## To reach',
         _targets(times, result),
@@ -74,13 +74,13 @@ def _rates(times: Times, result: dict) -> str:
     for form in result['forms']:
         for way in WAYS:
             if way.backend in result['not_run']:
-                rows.append([form, way.name, *['not run'] * 4])
+                rows.append([form, _shown(way, result), *['not run'] * 4])
                 continue
             faster = times.over_raw(form, way.name)
             rows.append(
                 [
                     form,
-                    way.name,
+                    _shown(way, result),
                     _show(times.rate(form, way.name, SCENE), '.0f'),
                     _show(times.rate(form, way.name, BOTH), '.0f'),
                     _show(times.cost_of_two(form, way.name)),
@@ -105,7 +105,8 @@ def _steps(times: Times, result: dict) -> str:
                 taken = times.milliseconds(form, way.name, BOTH)
                 rest = taken['all'] - sum(taken[step] for step in STEPS)
                 shown = [taken[s] for s in STEPS] + [rest, taken['all']]
-                rows.append([form, way.name, *(f'{ms:.2f}' for ms in shown)])
+                columns = [f'{ms:.2f}' for ms in shown]
+                rows.append([form, _shown(way, result), *columns])
     return _table(head, rows)
 
 
@@ -128,30 +129,39 @@ def _workers(result: dict) -> str:
 def _targets(times: Times, result: dict) -> str:
     head = ['what', 'decoding', 'measured', 'to reach', 'reached']
     rows = []
-    for way in (DEFAULT.name, QUICKER.name):
+    for way in (BY_PILLOW, BY_TORCH):
         for form in result['forms']:
-            cost = times.cost_of_two(form, way)
+            cost = times.cost_of_two(form, way.name)
             rows.append(
                 [
                     f'{form}: time of {BOTH} over {SCENE}',
-                    way,
+                    _shown(way, result),
                     _show(cost),
                     f'at most {COST}',
                     _yes(cost.median <= COST),
                 ]
             )
         for form in (FILES, DATABASE):
-            faster = times.over_raw(form, way)
+            faster = times.over_raw(form, way.name)
             rows.append(
                 [
                     f'{form}: images a second over {RAW}',
-                    way,
+                    _shown(way, result),
                     _show(faster),
                     f'at least {FASTER}',
                     _yes(faster.median >= FASTER),
                 ]
             )
     return _table(head, rows)
+
+
+def _shown(way: Way, result: dict) -> str:
+    default = way.name == result['settings']['way']
+    return way.name + (' (the default)' if default else '')
+
+
+def _of_way(name: str | None) -> str:
+    return f': {name}' if name else ''
 
 
 def _yes(reached: bool) -> str:

@@ -15,6 +15,7 @@ from .forms import Form
 from .stages import BOTH, SCENE, STEPS, Clock, Stages, clocked_pipeline
 
 SEED = 0  # of the augmentation
+_NAMES = dict(pillow='Pillow', cv2='OpenCV', turbojpeg='turbojpeg')
 
 
 @dataclass(frozen=True)
@@ -24,29 +25,48 @@ class Way:
     Attributes:
         backend (str): What decodes, a key of ``LOADERS``.
         scaled (bool): Whether JPEGs are decoded smaller where they may be.
-        resizing (str | None): The backend that resizes views. None is the
-            config's.
+        resizing (str): The backend that resizes views, 'pillow' or 'torch'.
     """
 
     backend: str
     scaled: bool = False
-    resizing: str | None = None
+    resizing: str = 'pillow'
 
     @property
     def name(self) -> str:
         """As in tables."""
         scaled = ', scaled' if self.scaled else ''
-        resizing = f'; {self.resizing} resizes' if self.resizing else ''
-        return self.backend + scaled + resizing
+        resizing = '; torch resizes' if self.resizing == 'torch' else ''
+        return _NAMES[self.backend] + scaled + resizing
 
 
-DEFAULT = Way('pillow')
-QUICKER = Way('pillow', resizing='torch')
+BY_PILLOW = Way('pillow')
+BY_TORCH = Way('pillow', resizing='torch')
 WAYS = (
-    *(Way(backend, scaled) for backend in LOADERS for scaled in (False, True)),
-    QUICKER,
+    *(Way(backend, scaled) for scaled in (False, True) for backend in LOADERS),
+    BY_TORCH,
     Way('pillow', scaled=True, resizing='torch'),
 )
+
+
+def way_of(stages: Stages, short_side: int) -> Way | None:
+    """Which of ``WAYS`` a config has.
+
+    Args:
+        stages (Stages): The config's pipeline.
+        short_side (int): What scaled decoding leaves at least, in pixels.
+
+    Returns:
+        Way | None: None where it does something else.
+    """
+    decoded = stages.load.get('decode_short_side')
+    for scaled, resizing in product((False, True), ('pillow', 'torch')):
+        if (
+            decoded == (short_side if scaled else None)
+            and stages.resized_by(resizing) == stages
+        ):
+            return Way('pillow', scaled, resizing)
+    return None
 
 
 class Variant:
@@ -75,7 +95,7 @@ class Variant:
         )  # fmt: skip
         self.clock = Clock()
         self.pipeline = clocked_pipeline(
-            stages.resized_by(way.resizing) if way.resizing else stages,
+            stages.resized_by(way.resizing),
             views,
             LOADERS[way.backend],
             short_side if way.scaled else None,

@@ -1,10 +1,15 @@
 """What memory a process holds, and what of it is its own."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 _MIB = 2**20
+_PAGE = os.sysconf('SC_PAGE_SIZE')
+# Bits of a page, https://docs.kernel.org/admin-guide/mm/pagemap.html
+_PRESENT = np.uint64(1 << 63)
+_EXCLUSIVE = np.uint64(1 << 56)
 
 
 def memory_of(pid: int) -> dict[str, float]:
@@ -37,20 +42,17 @@ def private_part(pid: int, array: np.ndarray) -> float:
 
     Returns:
         float: MiB in pages of the array that the process shares with no
-        other; up to a page at each end may be of its neighbours.
+        other. A page that has neighbours of the array on it does not count.
     """
     start = array.__array_interface__['data'][0]
-    end, private = start + array.nbytes, 0
-    inside = False
-    with Path(f'/proc/{pid}/smaps').open() as lines:
-        for line in lines:
-            head = line.split(maxsplit=1)[0]
-            if not head.endswith(':'):  # addresses open a new area
-                low, high = (int(part, 16) for part in head.split('-'))
-                inside = low < end and start < high
-            elif inside and head in ('Private_Clean:', 'Private_Dirty:'):
-                private += 1024 * int(line.split()[1])
-    return private / _MIB
+    first = -(-start // _PAGE)
+    count = max((start + array.nbytes) // _PAGE - first, 0)
+    # Areas of memory, which smaps has, hold more than the array.
+    with Path(f'/proc/{pid}/pagemap').open('rb') as file:
+        file.seek(8 * first)
+        pages = np.frombuffer(file.read(8 * count), np.uint64)
+    private = (pages & _PRESENT > 0) & (pages & _EXCLUSIVE > 0)
+    return int(private.sum()) * _PAGE / _MIB
 
 
 def children_of(pid: int) -> list[int]:

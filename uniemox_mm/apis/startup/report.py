@@ -8,8 +8,9 @@ def markdown(result: dict[str, Any]) -> str:
     """Tables of what :func:`measure_startup` gave, medians of the rounds."""
     machine, rounds = result['machine'], result['rounds']
     lines = [
-        f'{result["config"]}, {result["rows"]} rows, {result["workers"]} '
-        f'workers; {machine["device"]}, {machine["cores"]} cores, torch '
+        f'{result["config"]}, {result["rows"]} rows, batches of '
+        f'{result["batch_size"]}, {result["workers"]} workers; '
+        f'{machine["device"]}, {machine["cores"]} cores, torch '
         f'{machine["torch"]}; median of {len(rounds)} starts, text features '
         'computed before.',
         '',

@@ -8,6 +8,7 @@ import json
 import os
 import time
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
@@ -41,14 +42,16 @@ class StartupHook(Hook):
         self.times['lists'] = time.time()
 
     def before_train_epoch(self, runner: Runner) -> None:
-        self.times['weights and hooks'] = time.time()
+        self.times.setdefault('weights and hooks', time.time())
 
     def before_train_iter(self, runner: Runner, batch_idx, **kwargs) -> None:
         self.times.setdefault('workers and first batch', time.time())
 
     def after_train_iter(self, runner: Runner, batch_idx, **kwargs) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.times.setdefault('first step', time.time())
-        if batch_idx + 1 < self.steps:
+        if runner.iter + 1 < self.steps:
             return
         dataset = runner.train_dataloader.dataset
         annotations = dataset.data_bytes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.optim import _ParamScheduler
+from mmengine.optim import OptimWrapperDict, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
@@ -41,20 +41,12 @@ class ResumedScheduleHook(Hook):
         Raises:
             ValueError: The optimizer's parameters are others.
         """
-        if (
-            not runner._resume
-            or not {
-                'optimizer',
-                'param_schedulers',
-            }
-            <= checkpoint.keys()
-        ):
+        if not runner._resume or 'optimizer' not in checkpoint:
             return
         meta, now = checkpoint['meta'], _units(runner)
         epoch, then = meta['epoch'], _units_of(meta)
         resized = any(then[k] not in (None, now[k]) for k in now)
-        schedulers = runner.param_schedulers
-        if not isinstance(schedulers, list) or not _countable(runner):
+        if not _countable(runner):
             if resized:
                 runner.logger.warning(
                     f'Batches of {now["batch_size"]} in place of '
@@ -63,14 +55,18 @@ class ResumedScheduleHook(Hook):
                     'optimizer, and schedules that do not look at metrics.'
                 )
             return
+        schedulers = runner.param_schedulers or []
         groups = _groups(checkpoint['optimizer'])
-        fresh = [_values(group) for group in runner.optim_wrapper.param_groups]
+        fresh = [
+            {k: v for k, v in group.items() if k != 'params'}
+            for group in runner.optim_wrapper.param_groups
+        ]
         if len(groups) != len(fresh):
             raise ValueError(
                 f'{runner._load_from}: its optimizer has {len(groups)} groups '
                 f'of parameters, but that of the config {len(fresh)}'
             )
-        saved = checkpoint['param_schedulers']
+        saved = checkpoint.get('param_schedulers', [])
         if not resized and _same_schedule(schedulers, saved, fresh, groups):
             return
         iterations = meta['iter']
@@ -81,7 +77,7 @@ class ResumedScheduleHook(Hook):
         rate = groups[-1]['lr']
         moved = _advance(schedulers, fresh, iterations, now['epoch_length'])
         for group, values in zip(groups, fresh, strict=True):
-            group.update(values)
+            _restart(group, values)
         checkpoint['param_schedulers'] = [s.state_dict() for s in moved]
         runner.logger.info(
             f'The schedule of the config goes on after {epoch} of '
@@ -118,8 +114,12 @@ def _units_of(meta: dict) -> dict[str, int | None]:
 
 
 def _countable(runner: Runner) -> bool:
-    return isinstance(runner.train_loop, EpochBasedTrainLoop) and not any(
-        getattr(s, 'need_val_args', False) for s in runner.param_schedulers
+    schedulers = runner.param_schedulers or []
+    return (
+        isinstance(runner.train_loop, EpochBasedTrainLoop)
+        and not isinstance(runner.optim_wrapper, OptimWrapperDict)
+        and isinstance(schedulers, list)
+        and not any(getattr(s, 'need_val_args', False) for s in schedulers)
     )
 
 
@@ -129,13 +129,39 @@ def _groups(optimizer: dict) -> list[dict]:
     return optimizer['param_groups'] + ([base] if base else [])
 
 
-def _values(group: dict) -> dict:
-    """What schedulers read and write of a group, at the first iteration."""
-    names = [
-        k.removeprefix('initial_') for k in group if k.startswith('initial_')
+def _scheduled(group: dict) -> list[str]:
+    """The keys that schedulers read and write, and always that of the rate.
+
+    The rest, such as weight decay without a schedule, stays as it was saved.
+    """
+    names = {'lr'} | {
+        key.removeprefix('initial_')
+        for key in group
+        if key.startswith('initial_')
+    }
+    written = names | ({'betas'} if 'momentum' in names else set())
+    return [
+        key
+        for key in group
+        # OneCycleLR has max_lr and min_lr too.
+        if key in written or any(key.endswith(f'_{name}') for name in names)
     ]
+
+
+def _restart(group: dict, values: dict) -> None:
+    """Replaces what schedulers wrote into a saved group."""
+    for key in {*_scheduled(group), *_scheduled(values)}:
+        group.pop(key, None)
+        if key in values:
+            group[key] = values[key]
+
+
+def _start(group: dict) -> dict:
+    """What the schedule starts from: what it does not write."""
     return {
-        key: group[key] for name in names for key in (name, f'initial_{name}')
+        key: group[key]
+        for key in _scheduled(group)
+        if key != 'betas' and f'initial_{key}' not in group
     }
 
 
@@ -150,10 +176,8 @@ def _same_schedule(
 
     now = [settings(scheduler.state_dict()) for scheduler in schedulers]
     return now == [settings(state) for state in saved] and all(
-        group.get(key) == value
+        _start(group) == _start(values)
         for values, group in zip(fresh, groups, strict=True)
-        for key, value in values.items()
-        if key.startswith('initial_')
     )
 
 

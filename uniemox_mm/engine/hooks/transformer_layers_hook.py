@@ -17,7 +17,7 @@ class TransformerLayersHook(Hook):
     Args:
         compile (bool | dict): Whether to compile every layer by
             :func:`torch.compile`; a dict gives further options of it, such
-            as ``mode``. Defaults to False.
+            as ``backend``. Defaults to False.
         checkpoint (bool): Whether to compute activations again in the
             backward pass instead of keeping them. Defaults to False.
 

@@ -1,0 +1,33 @@
+"""Overrides of a config on a command line."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import DictAction
+
+
+class CfgOptions(DictAction):
+    """MMEngine's ``KEY=VALUE``, where what is none is an error of use."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Adds overrides to those that are there.
+
+        Raises:
+            argparse.ArgumentError: One is no ``KEY=VALUE``.
+        """
+        for text in values or ():
+            if text.find('=') < 1:
+                raise argparse.ArgumentError(
+                    self, f'{text!r}: expected KEY=VALUE'
+                )
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except AssertionError as error:  # brackets that are not closed
+            raise argparse.ArgumentError(self, str(error)) from None
