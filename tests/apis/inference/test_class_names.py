@@ -21,7 +21,11 @@ def test_where_the_classes_come_from(own):
     content['meta']['dataset_meta']['classes'] = names
     torch.save(content, path)
     assert EmotionInferencer(own, device='cpu').classes == names
-    other = names[::-1]
+    assert refusal(ValueError, own, classes=names[::-1]) == (
+        'the classes are given in another order, h, g, f, e, d, c, b, a, than '
+        'the classifier has them: a, b, c, d, e, f, g, h. Leave them out'
+    )
+    other = tuple('ABCDEFGH')
     infer = EmotionInferencer(own, device='cpu', classes=other)
     assert tuple(infer(photo())[0]['scores']) == other
     torch.save(content['state_dict'], path)

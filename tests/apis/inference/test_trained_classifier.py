@@ -139,10 +139,10 @@ def test_pretraining_is_told_apart(own, tmp_path):
     tiny_config('data', tmp_path).dump(config)
     assert refusal(ValueError, pretrained.parent) == (
         f'{config}: EmoMAE does not classify. A pretrained encoder knows no '
-        'emotions yet: train a classifier with it first (python '
-        'tools/train.py configs/finetune/vit-l_uniemox_fi.py --load-from '
-        f'{pretrained}), or ask CLIP, which needs no training '
-        '(ZeroShotEmotionInferencer, --zero-shot)'
+        'emotions yet: train a classifier of the same architecture with it '
+        f'first (python tools/train.py CONFIG --load-from {pretrained}; for '
+        'ViT-L configs/finetune/vit-l_uniemox_fi.py), or ask CLIP, which '
+        'needs no training (ZeroShotEmotionInferencer, --zero-shot)'
     )
 
 

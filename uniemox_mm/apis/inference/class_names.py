@@ -28,16 +28,17 @@ def class_names(
 
     Raises:
         ValueError: Nothing names the classes, or they are not names, or not
-            as many as the head's outputs.
+            as many as the head's outputs, or those of the checkpoint in
+            another order.
     """
     kind = dataset.get('type') and DATASETS.get(dataset['type'])
     of_kind = getattr(kind, 'METAINFO', {})
-    names = (
-        given
-        or _of_checkpoint(content, path)
+    own = (
+        _of_checkpoint(content, path)
         or (dataset.get('metainfo') or {}).get('classes')
         or of_kind.get('classes')
     )
+    names = given or own
     if not names:
         raise ValueError(
             'neither the checkpoint (meta.dataset_meta.classes) nor the '
@@ -45,7 +46,16 @@ def class_names(
             'classes=[...]'
         )
     count = head.get('num_classes') if isinstance(head, dict) else None
-    return check_class_names(names, count)
+    checked = check_class_names(names, count)
+    reordered = isinstance(own, list | tuple) and (
+        checked != tuple(own) and sorted(checked) == sorted(map(str, own))
+    )
+    if reordered:
+        raise ValueError(
+            f'the classes are given in another order, {", ".join(checked)}, '
+            f'than the classifier has them: {", ".join(own)}. Leave them out'
+        )
+    return checked
 
 
 def check_class_names(

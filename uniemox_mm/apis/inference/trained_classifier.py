@@ -127,10 +127,11 @@ def _check_task(cfg: Config, name: str, checkpoint: str) -> None:
     if isinstance(kind, type) and not issubclass(kind, BaseClassifier):
         raise ValueError(
             f'{name}: {cfg.model.type} does not classify. A pretrained '
-            'encoder knows no emotions yet: train a classifier with it first '
-            '(python tools/train.py configs/finetune/vit-l_uniemox_fi.py '
-            f'--load-from {checkpoint}), or ask CLIP, which needs no training '
-            '(ZeroShotEmotionInferencer, --zero-shot)'
+            'encoder knows no emotions yet: train a classifier of the same '
+            'architecture with it first (python tools/train.py CONFIG '
+            f'--load-from {checkpoint}; for ViT-L '
+            'configs/finetune/vit-l_uniemox_fi.py), or ask CLIP, which needs '
+            'no training (ZeroShotEmotionInferencer, --zero-shot)'
         )
     if not cfg.get('test_dataloader'):
         raise ValueError(
