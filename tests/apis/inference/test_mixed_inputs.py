@@ -89,7 +89,8 @@ UNREADABLE = 'expected a readable image, but decoding failed with '
 UNREADABLE_NAME = (
     'expected a readable image, but reading failed with OSError: '
 )
-NO_IMAGE = f'{UNREADABLE}UnidentifiedImageError: not an image'
+NO_IMAGE = 'expected a readable image, but it is no image'
+EMPTY = 'expected a readable image, but it is empty, 0 bytes'
 TOO_SMALL = 'the image is {} pixels; expected at least 16 on either side'
 ARRAYS = (
     'expected a uint8 array of (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), '
@@ -113,7 +114,7 @@ def broken_files(folder):
         + ('OSError: image file is truncated (10 bytes not processed)'),
     )
     yield folder / 'text.jpg', NO_IMAGE
-    yield folder / 'empty.png', NO_IMAGE
+    yield folder / 'empty.png', EMPTY
     yield folder / 'dot.png', TOO_SMALL.format('1 x 1')
     yield folder / 'gone.png', 'no such image'
     yield folder / 'nothing here', 'a folder without images'

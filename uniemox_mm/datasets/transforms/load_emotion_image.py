@@ -3,6 +3,7 @@
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmpretrain.registry import TRANSFORMS
+from PIL import UnidentifiedImageError
 
 from .. import lmdb_paths  # noqa: F401  (registers the backend)
 from ..decoding import DecodedImage, decode_scaled
@@ -66,14 +67,21 @@ class LoadEmotionImage(LoadImageFromFile):
     def transform(self, results: dict) -> dict:
         """Loads ``results['img_path']``."""
         path = results['img_path']
+        content = None
         try:
-            image = self.decode(self.read(path))
+            content = self.read(path)
+            image = self.decode(content)
         except FileNotFoundError:
             raise BadSampleError(
                 f'{path}: no such image; expected the file that the list names'
             ) from None
         except ImportError:  # of lmdb, which is nothing of the sample's
             raise
+        except UnidentifiedImageError:
+            what = 'no image' if content else 'empty, 0 bytes'
+            raise BadSampleError(
+                f'{path}: expected a readable image, but it is {what}'
+            ) from None
         except Exception as error:  # decoders raise what they like
             raise BadSampleError(
                 f'{path}: expected a readable image, but decoding failed with '
