@@ -69,13 +69,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--knn',
         action='store_true',
-        help='also k-NN on the features of the encoder as it is',
+        help='also k-NN on the features of the encoder as it is; other\n'
+        'encoders than ViT-L need --knn-config',
     )
     parser.add_argument(
         '--knn-config',
         default='configs/linear_probe/vit-l_uniemox.py',
         metavar='CONFIG',
-        help='config of its features (%(default)s)',
+        help='config for k-NN, with the encoder of the checkpoint\n'
+        '(%(default)s)',
     )
     parser.add_argument(
         '--gpus', type=int, default=1, help='to train with (%(default)s)'

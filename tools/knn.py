@@ -15,22 +15,24 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmpretrain.registry import HOOKS, MODELS
+from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.features import extract_features
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.engine.cfg_options import CfgOptions
+from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.evaluation import evaluate
 from uniemox_mm.evaluation.nearest_neighbours import predict_by_neighbours
 from uniemox_mm.evaluation.report_files import markdown, write_report
-from uniemox_mm.models.encoder_weights import load_encoder
+from uniemox_mm.models.encoder_weights import MisfitError
 from uniemox_mm.models.weight_files import load_weights
 
 
@@ -47,15 +49,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data-root', help="the dataset's folder, in place of the config's"
     )
-    parser.add_argument('--k', type=int, nargs='+', default=[5, 10, 20])
-    parser.add_argument('--temperature', type=float, default=0.07)
+    parser.add_argument(
+        '--k',
+        type=int,
+        nargs='+',
+        default=[5, 10, 20],
+        help='neighbours; of several the best on val is reported (5 10 20)',
+    )
+    parser.add_argument(
+        '--temperature',
+        type=float,
+        default=0.07,
+        help='of the votes: the smaller, the more the nearest count\n'
+        '(%(default)s)',
+    )
     parser.add_argument(
         '--out', type=Path, help='folder for the results (none are written)'
     )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         default={},
         metavar='KEY=VALUE',
         help='overrides, such as test_dataloader.batch_size=256',
@@ -90,13 +104,9 @@ def main() -> None:
     if cfg.get('data_preprocessor'):
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(cfg.model)
-    hook = HOOKS.build(
-        (cfg.get('default_hooks') or {}).get('encoder_weights')
-        or dict(type='EncoderWeightsHook')
-    )
     try:
-        report = load_encoder(model, weights, hook.fresh, hook.left_out)
-    except ValueError as error:
+        report = load_as_configured(cfg, model, weights)
+    except MisfitError as error:
         sys.exit(f'{checkpoint}: {error}')
     print(f'{checkpoint}: {report}')
     model = model.to(torch.device(get_device()))

@@ -13,13 +13,14 @@ import os
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.engine.reading_configs import (
     check_training,
@@ -55,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         default={},
         metavar='KEY=VALUE',
         help='overrides, such as test_dataloader.batch_size=256',

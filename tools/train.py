@@ -17,10 +17,11 @@ import sys
 import time
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.launch import (
     fit_to_machine,
     place_of_process,
@@ -40,6 +41,7 @@ from uniemox_mm.engine.resuming import (
 )
 from uniemox_mm.engine.runners import build_runner, settings_read
 from uniemox_mm.engine.safe_checkpoints import distrust_checkpoints
+from uniemox_mm.models.encoder_weights import MisfitError
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 GRACE = 3.0  # seconds
@@ -88,7 +90,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         default={},
         metavar='KEY=VALUE',
         help='overrides, such as model.backbone.mask_ratio=0.5',
@@ -190,7 +192,10 @@ def main() -> None:
             _ = runner.train_loop, runner.val_loop  # read the lists of images
         except (FileNotFoundError, ValueError) as error:
             sys.exit(str(error))
-        runner.train()
+        try:
+            runner.train()
+        except MisfitError as error:
+            sys.exit(str(error))
     except KeyboardInterrupt:
         if first:
             # Until the work dir has one, the checkpoint that was given.

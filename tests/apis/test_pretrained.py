@@ -11,6 +11,7 @@ from tests.helpers import EMO_MAE, build
 from tests.models.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis import load_pretrained, load_weights
 from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.models.encoder_weights import MisfitError
 
 
 def test_builds_and_fills_the_model(tmp_path):
@@ -20,6 +21,27 @@ def test_builds_and_fills_the_model(tmp_path):
     assert not model.training
     for name, value in source.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
+
+
+def test_another_architecture_is_told_in_a_line(tmp_path):
+    path = tmp_path / 'epoch_2.pth'
+    weights = build(CLASSIFIER).state_dict()
+    config = Config(dict(model=CLASSIFIER))
+    changed = {**weights, 'backbone.cls_token': torch.zeros(1, 1, 64)}
+    torch.save(dict(state_dict=changed), path)
+    with pytest.raises(MisfitError) as caught:
+        load_pretrained(config, path)
+    assert str(caught.value) == (
+        f'{path}: 1 of {len(weights)} tensors has another shape '
+        '(backbone.cls_token (1, 1, 64), config (1, 1, 32)): the config is of '
+        'another architecture'
+    )
+    del weights['backbone.cls_token']
+    torch.save(dict(state_dict=weights), path)
+    with pytest.raises(MisfitError, match='pth: keys 1 missing: back'):
+        load_pretrained(config, path)
+    with pytest.raises(MisfitError, match='pth: these weights do not fit Em'):
+        load_pretrained(Config(dict(model=EMO_MAE)), path)
 
 
 def test_the_config_stays_as_it_is():

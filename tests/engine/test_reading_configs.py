@@ -22,6 +22,8 @@ from uniemox_mm.engine.reading_configs import (
 
 FINETUNE = ROOT / 'configs/finetune/vit-l_uniemox_fi.py'
 ANY = ROOT / 'configs/baselines/vit-l_mae.py'
+# Built on the configs for any dataset, with a dataset of its own.
+DEMO = ROOT / 'configs/finetune/vit-tiny_demo.py'
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +81,7 @@ def test_options_go_last():
     ('path', 'dataset', 'message'),
     [
         (FINETUNE, 'emo8', 'is for one dataset, so --dataset emo8 would have'),
+        (DEMO, 'fi', 'is for one dataset, so --dataset fi would have no'),
         (ANY, 'imagenet', "there is no dataset 'imagenet'"),
         (ANY, 'imagenet', 'expected one of ube, fi, emotion6, emo8, caers, '),
     ],
@@ -86,6 +89,22 @@ def test_options_go_last():
 def test_datasets_that_cannot_be_chosen(path, dataset, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_config(path, dataset=dataset)
+
+
+def test_the_dataset_that_a_config_sets_itself():
+    assert read_config(DEMO, dataset='emo8').test_dataloader.dataset == (
+        read_config(DEMO).test_dataloader.dataset
+    )
+
+
+def test_a_dataset_of_only_some_loaders_is_refused(tmp_path):
+    path = tmp_path / 'c.py'
+    path.write_text(
+        f"_base_ = '{ANY}'\nval_dataloader = dict(dataset=dict(type='FI'))\n"
+    )
+    read_config(path, dataset='fi')
+    with pytest.raises(ValueError, match='so --dataset emo8 would have no'):
+        read_config(path, dataset='emo8')
 
 
 def test_a_missing_config(tmp_path):

@@ -9,7 +9,11 @@ from mmpretrain.registry import HOOKS, MODELS
 from torch.nn import functional as F
 
 from tests.helpers import ARCH, EMO_MAE, ROOT, build
-from uniemox_mm.models.encoder_weights import load_classifier, load_encoder
+from uniemox_mm.models.encoder_weights import (
+    MisfitError,
+    load_classifier,
+    load_encoder,
+)
 
 BACKBONE = dict(
     type='VisionTransformer',
@@ -150,7 +154,8 @@ def extra(weights, key):
         ),
         (
             lambda w: {**w, 'backbone.cls_token': torch.zeros(1, 1, 64)},
-            'size mismatch for cls_token',
+            '1 of 28 tensors has another shape (cls_token (1, 1, 64), config '
+            '(1, 1, 32)): the config is of another architecture',
         ),
         (
             lambda w: {k.removeprefix('backbone.'): v for k, v in w.items()},
@@ -175,8 +180,28 @@ def test_classifiers_are_whole():
     with pytest.raises(ValueError, match=message):
         load_classifier(model, pretrained().state_dict())
     other = build(CLASSIFIER, head=dict(CLASSIFIER['head'], num_classes=6))
-    with pytest.raises(ValueError, match='size mismatch for head'):
+    message = (
+        '2 of 32 tensors have other shapes (head.fc.weight (8, 32), config '
+        '(6, 32)): the config is of another number of classes'
+    )
+    with pytest.raises(MisfitError, match=f'^{re.escape(message)}$'):
         load_classifier(other, source.state_dict())
+
+
+def test_shapes_that_differ_take_a_line():
+    wider = dict(
+        CLASSIFIER,
+        backbone=dict(BACKBONE, arch=dict(ARCH, embed_dims=64)),
+        head=dict(CLASSIFIER['head'], in_channels=64),
+    )
+    weights = pretrained().state_dict()
+    with pytest.raises(MisfitError) as caught:
+        load_encoder(build(wider), weights)
+    assert re.fullmatch(
+        r'2[0-9] of 28 tensors have other shapes \(cls_token \(1, 1, 32\), '
+        r'config \(1, 1, 64\)\): the config is of another architecture',
+        str(caught.value),
+    )
 
 
 SMALL = dict(

@@ -269,6 +269,16 @@ def test_clear_errors(trained, data, pretrained, tmp_path, drawn):
     assert text == (
         f'{tmp_path}: holds no checkpoint (best_*.pth or epoch_*.pth)'
     )
+    wide = torch.load(pretrained, weights_only=True)
+    wide['state_dict']['backbone.cls_token'] = torch.zeros(1, 1, 64)
+    torch.save(wide, tmp_path / 'wide.pth')
+    result = train(config, '--load-from', tmp_path / 'wide.pth')
+    assert messages(result) == (
+        f'load_from {tmp_path}/wide.pth: 1 of 28 tensors has another shape '
+        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is of another '
+        'architecture'
+    )
+    assert 'Traceback' not in result.stderr
     pretraining = tmp_path / 'pretraining.py'
     tiny_config(drawn, tmp_path).dump(pretraining)
     text = messages(run_test(pretraining, work_dir))

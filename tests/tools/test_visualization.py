@@ -17,7 +17,16 @@ from tests.helpers import EMO_MAE, ROOT, build, tiny_config
 from uniemox_mm.datasets.drawn_emoset import draw_class_folders
 
 sys.path.insert(0, str(ROOT / 'tools/visualization'))
-from browse_pairs import CELL, GAP, THICK, draw_sheet, read_pair
+from browse_pairs import (
+    CELL,
+    GAP,
+    HEAD,
+    LINE,
+    THICK,
+    THIN,
+    draw_sheet,
+    read_pair,
+)
 
 
 def load_tool(name):
@@ -25,6 +34,8 @@ def load_tool(name):
 
 
 PAINT = load_tool('reconstruct')
+PAIRS = load_tool('browse_pairs')
+FINETUNE = ROOT / 'configs/finetune/vit-tiny_demo.py'
 LOOK, EMBED = load_tool('cam'), load_tool('embed')
 CURVES = load_tool('training_curves')
 
@@ -57,7 +68,7 @@ def test_reconstruct_from_the_command_line(drawn, tmp_path):
         timeout=120,
     )  # fmt: skip
     assert done.stdout.endswith(f'Reconstructions: {out}\n')
-    assert Image.open(out).size == (4 * 166 + 6, 6 + 15 + 2 * 166)
+    assert Image.open(out).size == (4 * 166 + 6, 6 + 2 * 15 + 2 * 166)
 
 
 def test_the_same_from_python(tmp_path, monkeypatch, capsys):
@@ -87,12 +98,26 @@ def test_command_lines_say_what_is_wrong(tmp_path, monkeypatch):
     text = tmp_path / 'text.jpg'
     text.write_text('no image')
     path = work_dir / 'epoch_3.pth'
+    folder = draw_class_folders(tmp_path / 'emo8', per_class=10, size=40)
+    data = f'train_dataloader.dataset.data_root={folder}'
+    whole = 'train_dataloader.dataset.fraction'
     for tool, arguments, message in (
         (PAINT, ['--checkpoint', 'gone'], 'gone: no such checkpoint'),
         (
             PAINT,
             ['--checkpoint', work_dir, '--num', '0'],
             '--num 0: expected at least 1',
+        ),
+        (
+            PAINT,
+            ['--checkpoint', work_dir, '--images', 'nowhere.jpg'],
+            'nowhere.jpg: no such image',
+        ),
+        (
+            PAIRS,
+            [FINETUNE, '--cfg-options', data, f'{whole}=1.0'],
+            'the pipeline of this config has no SceneAndPerson; expected a '
+            'config of pretraining, such as configs/uniemox_vit-l_pretrain.py',
         ),
         (
             PAINT,
@@ -103,7 +128,7 @@ def test_command_lines_say_what_is_wrong(tmp_path, monkeypatch):
         (
             LOOK,
             [text, '--checkpoint', work_dir],
-            f'{text}: expected a readable image, but decoding failed with',
+            f'{text}: expected a readable image, but it is no image',
         ),
         (
             LOOK,
@@ -184,8 +209,14 @@ def test_a_broken_sample_is_shown_as_its_error(own_drawn, tmp_path):
 def test_the_sheet_has_every_view_in_its_place():
     views = [Image.new('RGB', (80, 40), (0, 0, 50 * i)) for i in (1, 2, 3)]
     sheet = np.asarray(draw_sheet([(views, '')] * 3))
+    head, sheet = sheet[:HEAD], sheet[HEAD:]
+    for color in (THICK, THIN):  # of the legend
+        assert (head == color).all(-1).sum() > 40
     for row, column in ((0, 0), (0, 1), (1, 0)):
         top = row * sheet.shape[0] // 2 + GAP
+        titles = head[-GAP - LINE :, column * sheet.shape[1] // 2 :]
+        for i in range(3):  # there is one over each view
+            assert (titles[:, GAP + i * (CELL + GAP) :][:, :40] < 99).any()
         left = column * sheet.shape[1] // 2 + GAP
         for i in range(3):
             x = left + i * (CELL + GAP)

@@ -26,6 +26,17 @@ from uniemox_mm.apis.page import (
 )
 
 
+def port_number(text: str) -> int:
+    """A port that can be listened on.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f'{text!r}: expected 1 to 65535')
+    return int(text)
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -76,7 +87,9 @@ def parse_args() -> argparse.Namespace:
         help='address to listen on (%(default)s: this machine only;\n'
         '0.0.0.0: whoever can reach it, without a password)',
     )
-    parser.add_argument('--port', type=int, default=7860, help='(%(default)s)')
+    parser.add_argument(
+        '--port', type=port_number, default=7860, help='(%(default)s)'
+    )
     return parser.parse_args()
 
 

@@ -1,8 +1,9 @@
 r"""Shows what the model is fed, as one picture.
 
-For each sample: the image with the boxes of all people (thin) and the one
-that was chosen (thick), the scene view and the person view as they come out
-of the config's pipeline, the label and the caption.
+For each sample: the image with the boxes of all people (thin, yellow) and the
+crop that is taken around the chosen one (thick, red), the scene view and the
+person view as they come out of the config's pipeline, the label and the
+caption.
 
 Examples:
     python tools/visualization/browse_pairs.py \
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -26,10 +27,17 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.datasets import BadSampleError, BaseEmotionDataset
 from uniemox_mm.datasets.sample_randomness import seeded
+from uniemox_mm.engine.cfg_options import CfgOptions
 
 CELL, GAP, LINES, LINE = 160, 6, 3, 14
 COLUMNS = 2
+HEAD = 2 * LINE + 2 * GAP  # height of legend and titles
 THIN, THICK = (255, 210, 0), (255, 0, 90)
+TITLES = 'image', 'scene', 'person'
+LEGEND = (
+    (THICK, 'red: the crop that is taken, with its margin'),
+    (THIN, 'yellow: boxes of all people'),
+)
 
 
 def read_pair(
@@ -59,12 +67,15 @@ def read_pair(
                 results = transform(results)
                 if original is None:
                     original = to_rgb(results['img'])
-                if isinstance(results['img'], list):
+                if _has_views(results):
                     break
     except BadSampleError as error:
         return [], f'{label}: {error}'
-    if not isinstance(results['img'], list):
-        sys.exit('the pipeline of this config has no SceneAndPerson')
+    if not _has_views(results):
+        raise ValueError(
+            'the pipeline of this config has no SceneAndPerson; expected a '
+            'config of pretraining, such as configs/uniemox_vit-l_pretrain.py'
+        )
     persons = results.get('persons', [])
     original = draw_boxes(
         original, results['ori_shape'], persons, results['person_box']
@@ -73,6 +84,11 @@ def read_pair(
     people = count if 'persons' in results else 'no boxes'
     views = [original, *map(to_rgb, results['img'])]
     return views, f'{label} ({name}, {people}): {results.get("caption", "")}'
+
+
+def _has_views(results: dict) -> bool:
+    """Whether there are a scene and a person in the place of an image."""
+    return isinstance(results.get('img'), list)
 
 
 def to_rgb(image: np.ndarray) -> Image.Image:
@@ -104,15 +120,17 @@ def draw_boxes(
 
 
 def draw_sheet(pairs: list[tuple[list[Image.Image], str]]) -> Image.Image:
-    """Lays out all samples with their texts."""
+    """Lays out all samples with their texts, below legend and titles."""
     width = 3 * (CELL + GAP) + GAP
     height = CELL + LINES * LINE + 2 * GAP
     rows = -(-len(pairs) // COLUMNS)
-    sheet = Image.new('RGB', (COLUMNS * width, rows * height), 'white')
+    sheet = Image.new('RGB', (COLUMNS * width, HEAD + rows * height), 'white')
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(11)
+    draw_head(draw, min(COLUMNS, len(pairs)), width, font)
     for i, (views, text) in enumerate(pairs):
-        left, top = i % COLUMNS * width + GAP, i // COLUMNS * height + GAP
+        left = i % COLUMNS * width + GAP
+        top = HEAD + i // COLUMNS * height + GAP
         for column, view in enumerate(views):
             tile = ImageOps.contain(view, (CELL, CELL))
             sheet.paste(tile, (left + column * (CELL + GAP), top))
@@ -123,24 +141,55 @@ def draw_sheet(pairs: list[tuple[list[Image.Image], str]]) -> Image.Image:
     return sheet
 
 
+def draw_head(
+    draw: ImageDraw.ImageDraw,
+    samples: int,
+    width: int,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    """Writes what the colors mean, and titles over as many samples."""
+    left = GAP
+    for color, text in LEGEND:
+        draw.rectangle((left, GAP + 3, left + 9, GAP + 12), outline=color)
+        draw.rectangle((left + 1, GAP + 4, left + 8, GAP + 11), outline=color)
+        draw.text((left + 14, GAP), text, fill='black', font=font)
+        left += 14 + int(font.getlength(text)) + 4 * GAP
+    for i in range(samples):
+        for column, title in enumerate(TITLES):
+            at = (i * width + GAP + column * (CELL + GAP), GAP + LINE + GAP)
+            draw.text(at, title, fill='black', font=font)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config')
+    parser.add_argument('config', help='of pretraining')
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/pairs.png')
+        '--out',
+        type=Path,
+        default=Path('work_dirs/pairs.png'),
+        help='the picture (%(default)s)',
     )
-    parser.add_argument('--num', type=int, default=16)
     parser.add_argument(
-        '--seed', type=int, default=0, help='of the choice and the pipeline'
+        '--num',
+        type=int,
+        default=16,
+        help='samples, chosen at random (%(default)s)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the choice and the pipeline (%(default)s)',
     )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         default={},
         metavar='KEY=VALUE',
+        help='overrides of the config',
     )
     args = parser.parse_args()
     if args.num < 1 or args.out.suffix not in ('.png', '.jpg'):
@@ -148,7 +197,7 @@ def main() -> None:
     try:
         browse(args)
     except (OSError, ValueError, TypeError) as error:
-        sys.exit(f'{type(error).__name__}: {error}')
+        sys.exit(str(error))
 
 
 def browse(args: argparse.Namespace) -> None:

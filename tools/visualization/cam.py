@@ -44,7 +44,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--layer', help='where to look, as the model names it (a late one)'
     )
-    parser.add_argument('--out', type=Path, default=Path('cam.png'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('cam.png'),
+        help='the picture (%(default)s)',
+    )
     return parser.parse_args()
 
 

@@ -43,14 +43,30 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--names', nargs='+', default=[], help='for titles')
     parser.add_argument('--dataset', help='for configs for any dataset')
     parser.add_argument('--data-root', help="in place of the configs'")
-    parser.add_argument('--split', default='test')
-    parser.add_argument('--method', choices=TITLES, default='tsne')
     parser.add_argument(
-        '--num', type=int, help='at most so many images, chosen at random'
+        '--split', default='test', help='test, val or train (%(default)s)'
+    )
+    parser.add_argument(
+        '--method', choices=TITLES, default='tsne', help='(%(default)s)'
+    )
+    parser.add_argument(
+        '--num',
+        type=int,
+        help='at most so many images, chosen at random (all)',
     )
     parser.add_argument('--perplexity', type=float, help='of t-SNE (30)')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, default=Path('embedding.png'))
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the layout and the choice (%(default)s)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('embedding.png'),
+        help='the picture (%(default)s)',
+    )
     return parser.parse_args()
 
 
@@ -78,8 +94,7 @@ def main() -> None:
                 f'{checkpoint.name}: silhouette {embedding.silhouette:.3f} '
                 f'on {len(embedding.labels)} images of {args.split}'
             )
-        title = f'{TITLES[args.method]} of {args.split}'
-        draw_embeddings(args.out, found, title)
+        draw_embeddings(args.out, found, TITLES[args.method], args.split)
     except (OSError, ValueError, ImportError) as error:
         sys.exit(str(error))
     print(f'{TITLES[args.method]}: {args.out}')

@@ -22,6 +22,7 @@ from uniemox_mm.apis.pictures.checkpoints import name_checkpoints
 from uniemox_mm.apis.pictures.reconstructions import (
     choose_paths,
     draw_reconstructions,
+    given_paths,
     load_painters,
     reconstruct_images,
 )
@@ -45,16 +46,35 @@ def parse_args() -> argparse.Namespace:
         help='one for all or one each (the one beside each checkpoint)',
     )
     parser.add_argument('--names', nargs='+', default=[], help='for titles')
-    parser.add_argument('--images', nargs='+', default=[])
-    parser.add_argument('--split', default='test', help='without --images')
-    parser.add_argument('--num', type=int, default=8, help='without --images')
+    parser.add_argument(
+        '--images',
+        nargs='+',
+        default=[],
+        help="images or folders of them (some of the config's dataset)",
+    )
+    parser.add_argument(
+        '--split',
+        default='test',
+        help='only used without --images (%(default)s)',
+    )
+    parser.add_argument(
+        '--num',
+        type=int,
+        default=8,
+        help='only used without --images (%(default)s)',
+    )
     parser.add_argument('--data-root', help="in place of the config's")
     parser.add_argument(
         '--mask-ratio', type=float, help="share to hide (the model's own)"
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the masks')
     parser.add_argument(
-        '--out', type=Path, default=Path('reconstructions.png')
+        '--seed', type=int, default=0, help='of the masks (%(default)s)'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('reconstructions.png'),
+        help='the picture (%(default)s)',
     )
     return parser.parse_args()
 
@@ -67,8 +87,9 @@ def main() -> None:
         checkpoints = name_checkpoints(
             args.checkpoint, args.config, args.names, args.data_root
         )
+        paths = given_paths(args.images)
         models = load_painters(checkpoints)
-        paths = args.images or choose_paths(
+        paths = paths or choose_paths(
             checkpoints[0].config, args.split, args.num
         )
         found = reconstruct_images(models, paths, args.mask_ratio, args.seed)

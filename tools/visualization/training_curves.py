@@ -21,9 +21,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('work_dirs', nargs='+')
+    parser.add_argument('work_dirs', nargs='+', help='of tools/train.py')
     parser.add_argument(
-        '--out', type=Path, default=Path('training_curves.png')
+        '--out',
+        type=Path,
+        default=Path('training_curves.png'),
+        help='the picture (%(default)s)',
     )
     args = parser.parse_args()
     names = short_names(args.work_dirs)

@@ -42,10 +42,10 @@ def load_pretrained(
     model = build_model(config)
     weights = load_weights(path)
     try:
-        result = load_by_name(model, weights)
-    except MisfitError as error:
+        missing, unexpected = load_by_name(model, weights)
+    except ValueError as error:
         raise MisfitError(f'{path}: {error}') from None
-    problems = describe_keys(result.missing_keys, result.unexpected_keys, ())
+    problems = describe_keys(missing, unexpected, ())
     if problems:
         raise MisfitError(f'{path}: keys {problems}')
     return model.eval()

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.nn.modules.module import _IncompatibleKeys
 
 from .weight_files import describe_keys
 
@@ -97,9 +96,8 @@ def load_encoder(
         )
     # Into the backbone itself: what MMPretrain's backbones do to a
     # checkpoint goes by keys without the prefix.
-    result = load_by_name(model.backbone, given)
-    missing = [k for k in result.missing_keys if not _like(k, (_CONSTANT,))]
-    unexpected = result.unexpected_keys
+    absent, unexpected = load_by_name(model.backbone, given)
+    missing = [key for key in absent if not _like(key, (_CONSTANT,))]
     problems = describe_keys(
         (PREFIX + key for key in missing if not _like(key, fresh)),
         (PREFIX + key for key in unexpected if not _like(key, left_out)),
@@ -129,10 +127,10 @@ def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         MisfitError: The weights do not fit; the message lists the keys.
     """
-    result = load_by_name(model, weights)
-    problems = describe_keys(result.missing_keys, result.unexpected_keys, ())
+    missing, unexpected = load_by_name(model, weights)
+    problems = describe_keys(missing, unexpected, ())
     if problems:
-        untrained = any(k.startswith('head.') for k in result.missing_keys)
+        untrained = any(key.startswith('head.') for key in missing)
         raise MisfitError(
             f'keys {problems}'
             + (
@@ -146,7 +144,7 @@ def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 def load_by_name(
     model: nn.Module, weights: Mapping[str, Tensor]
-) -> _IncompatibleKeys:
+) -> tuple[list[str], list[str]]:
     """Fills a model with the tensors that have the names of its own.
 
     Args:
@@ -154,17 +152,19 @@ def load_by_name(
         weights (Mapping[str, Tensor]): A state dict.
 
     Returns:
-        _IncompatibleKeys: The keys that only one of them has.
+        tuple[list[str], list[str]]: Keys of the model only, and of the
+        weights only.
 
     Raises:
         MisfitError: Tensors have other shapes than those of the model; the
             message counts them in a line.
     """
     try:
-        return model.load_state_dict(weights, strict=False)
+        missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         own = model.state_dict()
         raise MisfitError(_describe_shapes(own, weights) or error) from None
+    return missing, unexpected
 
 
 def _describe_shapes(

@@ -6,14 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from matplotlib.axes import Axes
 from PIL import Image
 
 from tests.apis.downstream.stand_ins import CONFIG, calls, write_stand_ins
-from tests.helpers import ROOT
+from tests.helpers import ARCH, ROOT, build
+from tests.models.test_encoder_weights import BACKBONE, CLASSIFIER
 from uniemox_mm.apis.downstream import compare
 from uniemox_mm.apis.downstream.folders import missing_line
 from uniemox_mm.apis.downstream.processes import run_logged
+
+NONE = -1  # stands for what the base of a config says
 
 
 @pytest.fixture
@@ -179,8 +183,55 @@ def test_shares_of_the_training_images(place, monkeypatch):
         assert image.format == 'PNG'
 
 
+def write_encoder(place, width):
+    """A config for k-NN, and weights of that width for it."""
+    model = dict(CLASSIFIER, head=dict(CLASSIFIER['head'], num_classes=NONE))
+    text = repr(model).replace(repr(NONE), '{{_base_.num_classes}}')
+    (place / 'knn.py').write_text(
+        f"_base_ = '{ROOT}/configs/_base_/finetune.py'\nmodel = {text}\n"
+    )
+    backbone = dict(BACKBONE, arch=dict(ARCH, embed_dims=width))
+    head = dict(CLASSIFIER['head'], in_channels=width)
+    weights = build(CLASSIFIER, backbone=backbone, head=head).state_dict()
+    torch.save(dict(state_dict=weights), place / 'weights.pth')
+    return str(place / 'knn.py')
+
+
+def test_neighbours_of_another_encoder_are_refused_before_training(place):
+    knn = write_encoder(place, 64)
+    with pytest.raises(ValueError, match='tensors have other shap') as caught:
+        start(place, knn_config=knn)
+    message = str(caught.value)
+    assert message.startswith(f'--knn-config {knn}: {place}/weights.pth: ')
+    assert message.endswith(
+        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is of another '
+        'architecture. Name with --knn-config a config with the encoder of '
+        'the checkpoint'
+    )
+    assert not calls(place / 'tools')
+
+
+def test_a_config_of_another_dataset_is_not_run(place, capsys):
+    demo = str(ROOT / 'configs/finetune/vit-tiny_demo.py')
+    comparison = start(place, config=demo)
+    assert [job.title for job in comparison.failed] == ['FI', 'Emotion6']
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == (
+        f'FI: {demo}: is for one dataset, so --dataset fi would have no effect'
+    )
+    assert not calls(place / 'tools')
+
+
+def test_an_override_that_is_none_is_not_run(place, capsys):
+    start(place, cfg_options=['lr'])
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "FI: argument --cfg-options: 'lr': expected KEY=VALUE"
+    )
+    assert not calls(place / 'tools')
+
+
 def test_neighbours_are_a_column(place):
-    knn = str(place / 'any.py')
+    knn = write_encoder(place, 32)
     start(place, knn_config=knn, cfg_options=['train_cfg.max_epochs=3'])
     runs = calls(place / 'tools')
     names = [name for name, *_ in runs]

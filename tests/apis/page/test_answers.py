@@ -166,7 +166,7 @@ def test_zero_shot(picture):
         'classifier to look at',
     )
     assert found.people_note == (
-        'without a detector (--persons) nobody is searched for'
+        'no detector was given when the page was started'
     )
 
 
@@ -177,10 +177,7 @@ def test_zero_shot(picture):
 def test_as_many_patches_are_hidden(models, picture, percent, hidden, share):
     found = paint(models, picture, percent)
     assert hidden_patches(found).sum() == hidden
-    assert found.note == (
-        f'{hidden} of 16 patches hidden ({share}): what is left, what is '
-        'painted, and both'
-    )
+    assert found.note == f'{hidden} of 16 patches hidden ({share})'
     assert found.painted.shape == (384, 384, 3)
     seen = ~hidden_patches(found).repeat(96, 0).repeat(96, 1)
     np.testing.assert_array_equal(found.pasted[seen], found.masked[seen])
@@ -223,8 +220,7 @@ def write_tiny(path):
 BROKEN = [
     (
         write_text,
-        'expected a readable image, but decoding failed with '
-        'UnidentifiedImageError: not an image',
+        'expected a readable image, but it is no image',
     ),
     (
         write_truncated,
@@ -318,10 +314,17 @@ def test_what_is_loaded(models, work_dirs):
     assert models.describe() == (
         'fi/epoch_3.pth (VisionTransformer, 0.0 M parameters)'
     )
-    assert list(models.painters) == ['pre']
+    assert list(models.painters) == ['pre/epoch_1.pth']
+    others = 'Reconstruction by pre/epoch_1.pth'
+    assert models.describe_others() == f'{others}.'
+    of_detector = replace(models, people='a/yolov3.pth')
+    assert of_detector.describe_others() == (
+        f'{others}; people by detector a/yolov3.pth.'
+    )
     with pytest.raises(ValueError, match='either a checkpoint or zero_shot'):
         load_models()
     alone = load_models(str(work_dirs[0]), device='cpu')
+    assert alone.describe_others() == ''
     assert (alone.painters, alone.boxes, alone.knows_people) == (
         {},
         None,

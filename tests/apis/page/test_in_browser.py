@@ -109,6 +109,7 @@ def test_from_an_upload_to_its_emotion(url, models, tmp_path):
         wait(lambda: page.all('#upload input[type=file]'), 'the page')
         assert browser.title == 'The emotion of an image'
         assert 'fi/epoch_3.pth' in page.text('body')
+        assert 'Reconstruction by pre/epoch_1.pth.' in page.text('body')
 
         page.upload(picture)
         expected = models.infer(picture)[0]
@@ -127,14 +128,26 @@ def test_from_an_upload_to_its_emotion(url, models, tmp_path):
         page.hide(50)
         wait(lambda: '8 of 16 patches' in page.text(title), 'half of it')
         assert page.width('pasted') == 384
+        captions = [
+            page.text(f'#{name}-caption')
+            for name in ('masked', 'painted', 'pasted')
+        ]
+        assert captions == ['what is left', 'what is painted', 'both']
+
+        page.hide(150)  # more than there is, and all but one are hidden
+        wait(lambda: '15 of 16 patches' in page.text(title), 'nearly all')
+        page.hide(-3)
+        wait(lambda: '1 of 16 patches' in page.text(title), 'one')
+        assert not page.all('.toast-body')
+        page.hide(50)
+        wait(lambda: '8 of 16 patches' in page.text(title), 'half again')
 
         page.upload(note)
         wait(lambda: page.text('#problem'), 'the problem')
         assert page.text('#problem') == (
-            'notes.txt: expected a readable image, but decoding failed with '
-            'UnidentifiedImageError: not an image'
+            'notes.txt: expected a readable image, but it is no image'
         )
-        assert page.bars() == {}
+        wait(lambda: not page.all('#emotions'), 'no box of emotions')
         assert not page.all('#people img') + page.all('#painted img')
 
         other = folder / 'fear/00000.jpg'

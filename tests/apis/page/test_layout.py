@@ -1,6 +1,7 @@
 """The page without a browser."""
 
 import runpy
+import socket
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from uniemox_mm.apis.page import (
     build_page,
     choose_examples,
     import_gradio,
+    serve,
 )
 
 
@@ -51,3 +53,25 @@ def test_what_cannot_start_says_why(tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as caught:
         runpy.run_path(str(ROOT / 'tools/demo/app.py'), run_name='__main__')
     assert caught.value.code == f'{tmp_path}/none: no such checkpoint'
+
+
+@pytest.mark.parametrize('port', ['99999', '0', '-1', 'http'])
+def test_a_port_that_is_none(monkeypatch, capsys, port):
+    command = ['app.py', '--zero-shot', 'openai', f'--port={port}']
+    monkeypatch.setattr(sys, 'argv', command)
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / 'tools/demo/app.py'), run_name='__main__')
+    said = capsys.readouterr().err
+    assert said.endswith(f"argument --port: '{port}': expected 1 to 65535\n")
+
+
+def test_a_port_that_is_taken(models):
+    pytest.importorskip('gradio')
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError) as caught:
+            serve(build_page(models), '127.0.0.1', port)
+    assert str(caught.value) == (
+        f'127.0.0.1:{port}: the port is taken, or this machine has no such '
+        'address; choose others with --port and --host'
+    )

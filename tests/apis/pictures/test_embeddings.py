@@ -157,9 +157,10 @@ def test_colors_are_by_class(tmp_path, monkeypatch):
     points = np.arange(12.0).reshape(6, 2)
     labels = np.array([2, 0, 1, 1, 0, 2])
     classes = ('joy', 'fear', 'awe')
-    found = Embedding(points, labels, classes, 0.25)
-    draw_embeddings(tmp_path / 'e.png', dict(a=found, b=found), 'test')
+    found = Embedding(points, labels, classes, 'FI', 0.25)
+    draw_embeddings(tmp_path / 'e.png', dict(a=found, b=found), 'UMAP', 'val')
     (figure,) = figures
+    assert figure.get_suptitle() == 'UMAP of 6 images, FI val'
     shown = {
         entry.get_text(): to_rgba(handle.get_color())
         for entry, handle in zip(
@@ -178,7 +179,7 @@ def test_colors_are_by_class(tmp_path, monkeypatch):
         ):
             label = labels[int(place[0]) // 2]
             assert tuple(color[:3]) == shown[classes[label]][:3]
-    other = Embedding(points, labels, ('x', 'y', 'z'), 0.0)
+    other = Embedding(points, labels, ('x', 'y', 'z'), 'FI', 0.0)
     with pytest.raises(ValueError, match='embedded with different classes'):
-        draw_embeddings(tmp_path / 'f.png', dict(a=found, b=other), '')
+        draw_embeddings(tmp_path / 'f.png', dict(a=found, b=other), '', '')
     assert not (tmp_path / 'f.png').exists()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tests.helpers import EMO_MAE, build, tiny_config
 from uniemox_mm.apis.inference.trained_classifier import (
     load_trained_classifier,
 )
+from uniemox_mm.apis.pictures import cam_sheet
 from uniemox_mm.apis.pictures.activation_maps import activation_maps
 from uniemox_mm.apis.pictures.cam_mass import cam_mass
 from uniemox_mm.apis.pictures.cam_sheet import (
@@ -29,6 +31,7 @@ from uniemox_mm.apis.pictures.checkpoints import name_checkpoints
 from uniemox_mm.apis.pictures.reconstructions import (
     choose_paths,
     draw_reconstructions,
+    given_paths,
     load_painters,
     reconstruct_images,
 )
@@ -94,7 +97,7 @@ def test_checkpoints_get_the_same_masks(pretrained, pictures):
             )
         ):
             np.testing.assert_array_equal(
-                cell(sheet, row, column, titles=2), expected[row]
+                cell(sheet, row, column, titles=3), expected[row]
             )
     assert draw_reconstructions(dict(a=one)).width == 4 * (160 + GAP) + GAP
 
@@ -105,6 +108,18 @@ def test_images_of_a_split(pretrained, drawn):
     assert len(paths) == len(set(paths)) == 5
     assert all(path.startswith(str(drawn / 'image')) for path in paths)
     assert len(choose_paths(checkpoint.config, 'test', 99)) == 8
+
+
+def test_images_of_folders(pictures, tmp_path):
+    assert given_paths([tmp_path, pictures[0]]) == [*pictures, pictures[0]]
+    assert given_paths([]) == []
+    (tmp_path / 'empty').mkdir()
+    for path, problem in (
+        ('gone.jpg', 'gone.jpg: no such image'),
+        (str(tmp_path / 'empty'), f'{tmp_path}/empty: a folder without image'),
+    ):
+        with pytest.raises(BadSampleError, match=re.escape(problem)):
+            given_paths([path])
 
 
 def test_models_that_cannot_be_compared_are_refused(
@@ -189,3 +204,25 @@ def test_boxes_go_through_the_pipeline_of_the_images(tmp_path):
     boxes = dict(list(boxes.items())[:1])
     with pytest.raises(ValueError, match='there is no box of its object'):
         cam_mass(model, boxes)
+
+
+def test_an_empty_map_is_told_of_as_the_page_does(
+    work_dir, pictures, monkeypatch
+):
+    written = []
+
+    def empty(model, images, *_):
+        found = activation_maps(model, images)
+        return replace(found, heat=np.zeros_like(found.heat))
+
+    def keep(titles, rows):
+        written.extend(row[1][1] for row in rows)
+
+    monkeypatch.setattr(cam_sheet, 'activation_maps', empty)
+    monkeypatch.setattr(cam_sheet, 'draw_sheet', keep)
+    draw_activation_maps(name_checkpoints([str(work_dir)]), pictures[:1])
+    (caption,) = written
+    name = caption.split()[0]
+    assert caption.splitlines()[1] == (
+        f'nothing in the image speaks for {name} by itself'
+    )

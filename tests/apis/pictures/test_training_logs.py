@@ -88,15 +88,16 @@ def test_lines_are_the_numbers_and_runs_keep_their_colors(
 
     monkeypatch.setattr(Figure, 'savefig', keep)
     one = [step(1, loss=3.0, lr=0.1), step(2, loss=2.0, lr=0.2)]
-    two = [step(1, loss=5.0, loss_rec=4.0), dict(accuracy=9.0, step=1)]
+    two = [step(1, loss=5.0, loss_rec=4.0), {'accuracy/top1': 9.0, 'step': 1}]
     logs = {
         'one': read_training_log(write_log(tmp_path / '1', 'a', one)),
         'two': read_training_log(write_log(tmp_path / '2', 'a', two)),
     }
     draw_training(tmp_path / 'c.png', logs)
     (figure,) = figures
+    top1 = 'accuracy/top1 (%)'
     panels = {axis.get_title(): axis for axis in figure.axes}
-    assert list(panels) == ['loss', 'loss_rec', 'lr', 'accuracy']
+    assert list(panels) == ['loss', 'loss_rec', 'lr', top1]
     drawn = {
         (title, line.get_label()): line.get_xydata().tolist()
         for title, axis in panels.items()
@@ -108,10 +109,12 @@ def test_lines_are_the_numbers_and_runs_keep_their_colors(
         ('loss', 'two'): [[1, 5]],
         ('loss_rec', 'two'): [[1, 4]],
         ('lr', 'one'): [[1, 0.1], [2, 0.2]],
-        ('accuracy', 'two'): [[1, 9]],
+        (top1, 'two'): [[1, 9]],
     }
     colors = [to_hex('C0'), to_hex('C1')]
     for axis in panels.values():
         assert [to_hex(line.get_color()) for line in axis.lines] == colors
+        styles = [line.get_linestyle() for line in axis.lines]
+        assert styles == ['-', '--']  # equal curves are both seen
     assert panels['loss'].get_xlabel() == 'iteration'
-    assert panels['accuracy'].get_xlabel() == 'epoch'
+    assert panels[top1].get_xlabel() == 'epoch'

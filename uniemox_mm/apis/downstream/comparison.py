@@ -13,6 +13,7 @@ from uniemox_mm.engine.reading_configs import resolve_checkpoint
 from uniemox_mm.evaluation.paper_results import DATASETS
 
 from .configs import check_data
+from .encoders import check_neighbours
 from .figure import draw_learning_curves
 from .folders import check_names, find_folders, missing_line
 from .jobs import Job, Recipe
@@ -125,6 +126,7 @@ class Comparison:
                 check_settings(job.folder, settings)
                 readable.append(job)
         todo = [job for job in readable if job.metrics() is None]
+        self._check_encoder(todo)
         first: dict[str, Job] = {}
         for job in todo:
             first.setdefault(job.dataset, job)
@@ -136,6 +138,13 @@ class Comparison:
                 self.failed.update(job for job in todo if job.dataset == name)
         self._print_notes([job for job in todo if job not in self.failed])
         return [job for job in readable if job not in self.failed]
+
+    def _check_encoder(self, jobs: Sequence[Job]) -> None:
+        """Refuses a config for k-NN that is of another encoder."""
+        job = next((job for job in jobs if job.neighbours), None)
+        if job is not None:  # it is the same for all datasets
+            assert self.recipe.checkpoint is not None
+            check_neighbours(job.config, job.cfg, self.recipe.checkpoint)
 
     def _print_notes(self, jobs: Sequence[Job]) -> None:
         """Warns of a learning rate that is meant for other batches."""

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 
+from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.reading_configs import LOADERS, read_config
 
 
@@ -30,11 +31,14 @@ def read_as_tools_do(
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: It does not fit the dataset.
+        ValueError: It does not fit the dataset, or an override is none.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='*', action=DictAction)
-    given = parser.parse_args(['--cfg-options', *options])
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument('--cfg-options', nargs='*', action=CfgOptions)
+    try:
+        given = parser.parse_args(['--cfg-options', *options])
+    except argparse.ArgumentError as error:
+        raise ValueError(str(error)) from None
     with _same_dataset_variable(), _only_warnings():
         return read_config(path, given.cfg_options, dataset, data_root)
 

@@ -47,13 +47,11 @@ def class_names(
         )
     count = head.get('num_classes') if isinstance(head, dict) else None
     checked = check_class_names(names, count)
-    reordered = isinstance(own, list | tuple) and (
-        checked != tuple(own) and sorted(checked) == sorted(map(str, own))
-    )
-    if reordered:
+    known = tuple(map(str, own)) if isinstance(own, list | tuple) else checked
+    if checked != known and sorted(checked) == sorted(known):
         raise ValueError(
             f'the classes are given in another order, {", ".join(checked)}, '
-            f'than the classifier has them: {", ".join(own)}. Leave them out'
+            f'than the classifier has them: {", ".join(known)}. Leave them out'
         )
     return checked
 

@@ -9,7 +9,11 @@ from PIL import Image
 from uniemox_mm.apis.inference.drawing import with_boxes
 from uniemox_mm.apis.inference.sources import Source
 from uniemox_mm.apis.pictures.activation_maps import activation_maps
-from uniemox_mm.apis.pictures.cam_sheet import overlay, to_rgb
+from uniemox_mm.apis.pictures.cam_sheet import (
+    nothing_speaks_for,
+    overlay,
+    to_rgb,
+)
 from uniemox_mm.apis.pictures.reconstructions import reconstruct_images
 from uniemox_mm.datasets import BadSampleError
 
@@ -24,7 +28,7 @@ _NO_CAM = (
     'CLIP is asked about the whole image: there is no layer of a classifier '
     'to look at'
 )
-_NO_PEOPLE = 'without a detector (--persons) nobody is searched for'
+_NO_PEOPLE = 'no detector was given when the page was started'
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,7 @@ def paint(models: PageModels, path: str | Path, percent: float) -> Painting:
     patches = painter.backbone.num_patches
     share = found.hidden[0].mean()
     return Painting(
-        f'{round(share * patches)} of {patches} patches hidden ({share:.1%}): '
-        'what is left, what is painted, and both',
+        f'{round(share * patches)} of {patches} patches hidden ({share:.1%})',
         *map(_enlarged, (found.masked[0], found.painted[0], found.pasted[0])),
     )
 
@@ -151,7 +154,7 @@ def _find_cam(
         return None, str(error)
     note = f'what speaks for {name}: red most, blue least'
     if not maps.heat.any():
-        note = f'nothing in the image speaks for {name} by itself'
+        note = nothing_speaks_for(name)
     return _enlarged(overlay(to_rgb(image), maps.heat[0])), note
 
 

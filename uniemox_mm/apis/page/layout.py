@@ -14,8 +14,11 @@ from .serving import import_gradio
 
 TITLE = 'The emotion of an image'
 _NO_PAINTER = (
-    'without a checkpoint of pretraining (--pretrained) there is none'
+    'no checkpoint of pretraining was given when the page was started'
 )
+# What the slider's field says on its way to the painter: Gradio refuses what
+# is out of range with a traceback, also while somebody is typing.
+_CLIP = '(path, percent) => [path, Math.min(Math.max(percent, 1), {most})]'
 # Uploads and pictures are kept for a day, and looked through every hour.
 _CACHE = (3600, 86400)
 
@@ -50,11 +53,13 @@ def build_page(models: PageModels, examples: Sequence[str | Path] = ()) -> Any:
                     _offer(gr, examples, file)
                 people_panel, *people = _panel(gr, 'people', 'webp')
             with gr.Column(min_width=300):
-                bars = gr.Label(
-                    label='Emotions',
-                    num_top_classes=len(models.infer.classes),
-                    elem_id='emotions',
-                )
+                # Shown while it is empty, too, for its progress.
+                with gr.Column() as bars_panel:
+                    bars = gr.Label(
+                        label='Emotions',
+                        num_top_classes=len(models.infer.classes),
+                        elem_id='emotions',
+                    )
                 cam_panel, *cam = _panel(gr, 'cam', 'png')
         with gr.Column(visible=False) as painting:
             painter = _painter(gr, models, readable)
@@ -66,17 +71,19 @@ def build_page(models: PageModels, examples: Sequence[str | Path] = ()) -> Any:
                 gr.HTML(_problem(found.problem), visible=bool(found.problem)),
                 path if found.scores else None,
                 found.scores or None,
+                gr.Column(visible=bool(found.scores) or not found.problem),
                 *[gr.Column(visible=bool(found.scores))] * len(panels),
-                _title('People', found.people_note),
+                _title('The image, and people in it', found.people_note),
                 _picture(gr, found.people),
                 _title('Where it looks (Grad-CAM)', found.cam_note),
                 _picture(gr, found.cam),
             ]
 
-        shown = [problem, readable, bars, *panels, *people, *cam]
+        shown = [problem, readable, bars, bars_panel]
+        shown += [*panels, *people, *cam]
         looked = file.change(answer, file, shown, api_name='look')
         if painter:
-            looked.then(*painter, show_progress='hidden', api_name=False)
+            looked.then(**painter, api_name=False)
     return page
 
 
@@ -84,8 +91,9 @@ def _introduction(models: PageModels) -> str:
     """What the page shows, and by which model."""
     classes = models.infer.classes
     about = (
-        f'{models.describe()}. {len(classes)} classes: {", ".join(classes)}.'
-    )
+        f'{models.describe()}. {len(classes)} classes: {", ".join(classes)}. '
+        f'{models.describe_others()}'
+    ).strip()
     return (
         f'<h1 style="margin-bottom: 0.3em">{TITLE}</h1>'
         '<p>Drop an image: which emotions it evokes, who is in it, where the '
@@ -117,8 +125,8 @@ def _panel(gr: ModuleType, name: str, kind: str) -> tuple[Any, Any, Any]:
 
 def _painter(
     gr: ModuleType, models: PageModels, readable: Any
-) -> tuple[Any, list, list] | None:
-    """The reconstruction: what fills it in, from what, and into what."""
+) -> dict[str, Any] | None:
+    """The reconstruction: what fills it in, as settings of an event."""
     title = gr.HTML(
         _title('Reconstruction', _NO_PAINTER),
         padding=False,
@@ -127,19 +135,21 @@ def _painter(
     if not models.painters:
         return None
     (painter,) = models.painters.values()
+    most = largest_ratio(painter)
     ratio = gr.Slider(
         1,
-        largest_ratio(painter),
+        most,
         default_ratio(painter),
         step=1,
         label='Hidden, in percent',
         elem_id='ratio',
     )
     with gr.Row():
-        names = ('masked', 'painted', 'pasted')
+        captions = dict(
+            masked='what is left', painted='what is painted', pasted='both'
+        )
         pictures = [
-            _image(gr, name, 'png', height=300, min_width=200)
-            for name in names
+            _captioned(gr, name, caption) for name, caption in captions.items()
         ]
 
     def show(path: str | None, percent: float) -> list:
@@ -148,21 +158,31 @@ def _painter(
         found = paint(models, path, percent)
         return [
             _title('Reconstruction', found.note),
-            *(_picture(gr, getattr(found, name)) for name in names),
+            *(_picture(gr, getattr(found, name)) for name in captions),
         ]
 
-    shown = [title, *pictures]
+    event: dict[str, Any] = dict(
+        fn=show,
+        inputs=[readable, ratio],
+        outputs=[title, *pictures],
+        js=_CLIP.format(most=most),
+        show_progress='hidden',
+    )
     # The slider moves on while a picture is painted, and only where it ends
     # is painted next.
-    ratio.change(
-        show,
-        [readable, ratio],
-        shown,
-        trigger_mode='always_last',
-        show_progress='hidden',
-        api_name='paint',
-    )
-    return show, [readable, ratio], shown
+    ratio.change(**event, trigger_mode='always_last', api_name='paint')
+    return event
+
+
+def _captioned(gr: ModuleType, name: str, caption: str) -> Any:
+    with gr.Column(min_width=200):
+        picture = _image(gr, name, 'png', height=300)
+        gr.HTML(
+            f'<div class="note caption">{caption}</div>',
+            padding=False,
+            elem_id=f'{name}-caption',
+        )
+    return picture
 
 
 def _image(gr: ModuleType, name: str, kind: str, **look: int) -> Any:

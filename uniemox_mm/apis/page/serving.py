@@ -16,6 +16,7 @@ _CSS = """
 #examples img, #examples .container {
   width: 100% !important; height: 60px !important; object-fit: cover
 }
+.caption {text-align: center}
 .note {font-size: 0.9em; opacity: 0.75; overflow-wrap: anywhere}
 .problem {
   padding: 0.75em 1em; border-radius: 6px; overflow-wrap: anywhere;
@@ -52,20 +53,26 @@ def serve(page: Any, host: str, port: int) -> None:
         OSError: The port is taken.
     """
     gr = import_gradio()
-    _, url, _ = page.launch(
-        server_name=host,
-        server_port=port,
-        theme=gr.themes.Default(
-            font=['system-ui', 'sans-serif'], font_mono=['monospace']
-        ),
-        css=_CSS,
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        share=False,
-        quiet=True,
-        max_file_size='200mb',
-        prevent_thread_lock=True,
-    )
+    try:
+        _, url, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            theme=gr.themes.Default(
+                font=['system-ui', 'sans-serif'], font_mono=['monospace']
+            ),
+            css=_CSS,
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            share=False,
+            quiet=True,
+            max_file_size='200mb',
+            prevent_thread_lock=True,
+        )
+    except OSError:  # Gradio's speaks of its own variables
+        raise OSError(
+            f'{host}:{port}: the port is taken, or this machine has no such '
+            'address; choose others with --port and --host'
+        ) from None
     print(f'The page is at {url} (Ctrl-C ends it)', flush=True)
     page.block_thread()

@@ -115,6 +115,11 @@ def to_rgb(image: torch.Tensor) -> np.ndarray:
     return image.flip(0).permute(1, 2, 0).numpy()
 
 
+def nothing_speaks_for(name: str) -> str:
+    """What is said of a map without a positive value."""
+    return f'nothing in the image speaks for {name} by itself'
+
+
 def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Lays a map over an image, blue where it is 0 and red where it is 1.
 
@@ -145,5 +150,5 @@ def _cell(
     if wanted != best:
         caption += f'\nmap of {classes[wanted]} {scores[wanted]:.2f}'
     if not found.heat.any():
-        caption += '\n(nothing speaks for it)'
+        caption += f'\n{nothing_speaks_for(classes[wanted])}'
     return overlay(to_rgb(image), found.heat[0]), caption

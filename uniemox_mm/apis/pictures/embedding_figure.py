@@ -1,6 +1,6 @@
 """Features by class, as points."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,10 @@ _PANEL = 4.6  # inches
 
 
 def draw_embeddings(
-    path: str | Path, embeddings: Mapping[str, Embedding], title: str
+    path: str | Path,
+    embeddings: Mapping[str, Embedding],
+    method: str,
+    split: str,
 ) -> None:
     """Draws a panel for each encoder, a color for each class.
 
@@ -24,7 +27,8 @@ def draw_embeddings(
         path (str | Path): The file, a PNG.
         embeddings (Mapping[str, Embedding]): Name -> points, all of the same
             classes.
-        title (str): To be written above.
+        method (str): What made the points, for the title.
+        split (str): Of the dataset, for the title.
 
     Raises:
         ValueError: The classes differ.
@@ -40,7 +44,7 @@ def draw_embeddings(
         figsize=(max(6, _PANEL * len(embeddings)), _PANEL + 1.2),
         layout='constrained',
     )
-    figure.suptitle(title)
+    figure.suptitle(title_of(list(embeddings.values()), method, split))
     axes = figure.subplots(1, len(embeddings), squeeze=False)[0]
     colors = class_colors(len(classes))
     for axis, (name, found) in zip(axes, embeddings.items(), strict=True):
@@ -73,6 +77,16 @@ def draw_embeddings(
         figure.savefig(
             file, dpi=120, format='png', metadata=dict(Software=None)
         )
+
+
+def title_of(found: Sequence[Embedding], method: str, split: str) -> str:
+    """What is shown, such as 't-SNE of 192 images, Emo8 test'."""
+    counts = {len(embedding.labels) for embedding in found}
+    datasets = {embedding.dataset: None for embedding in found}
+    return (
+        f'{method} of {" or ".join(map(str, sorted(counts)))} images, '
+        f'{" and ".join(datasets)} {split}'
+    )
 
 
 def class_colors(count: int) -> np.ndarray:

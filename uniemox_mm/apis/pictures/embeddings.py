@@ -12,15 +12,15 @@ from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.models import BaseClassifier
-from mmpretrain.registry import HOOKS
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from uniemox_mm.apis.features import extract_features
 from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
-from uniemox_mm.models.encoder_weights import load_classifier, load_encoder
+from uniemox_mm.models.encoder_weights import MisfitError, load_classifier
 from uniemox_mm.models.weight_files import load_weights
 
 from .checkpoints import NamedCheckpoint
@@ -36,6 +36,7 @@ class Embedding:
         points (np.ndarray): (N, 2).
         labels (np.ndarray): (N,).
         classes (tuple[str, ...]): Their names.
+        dataset (str): Its class, such as ``Emo8``.
         silhouette (float): Of the features, from -1 to 1; how much closer
             images are to their own class than to the next.
     """
@@ -43,6 +44,7 @@ class Embedding:
     points: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+    dataset: str
     silhouette: float
 
 
@@ -90,6 +92,7 @@ def embed_split(
         points=lay_out(features),
         labels=labels,
         classes=classes,
+        dataset=_name_of(loader.dataset),
         silhouette=float(silhouette_score(features, labels))
         if distinct
         else float('nan'),
@@ -108,21 +111,17 @@ def load_encoder_or_classifier(checkpoint: NamedCheckpoint) -> BaseModel:
     if not isinstance(model, BaseClassifier) or not cfg.get('test_dataloader'):
         raise ValueError(
             f'{checkpoint.path}: {type(model).__name__} has no classes to '
-            'show: name the config of a classifier with the same encoder '
-            '(--config configs/finetune/vit-l_uniemox_fi.py)'
+            'show: name the config of a classifier of the same architecture, '
+            'such as --config configs/finetune/vit-l_uniemox_fi.py for ViT-L'
         )
     weights = load_weights(checkpoint.path)
     try:
         if model.state_dict().keys() <= weights.keys():
             load_classifier(model, weights)
         else:
-            hook = HOOKS.build(
-                (cfg.get('default_hooks') or {}).get('encoder_weights')
-                or dict(type='EncoderWeightsHook')
-            )
-            load_encoder(model, weights, hook.fresh, hook.left_out)
-    except ValueError as error:
-        raise ValueError(f'{checkpoint.path}: {error}') from None
+            load_as_configured(cfg, model, weights)
+    except MisfitError as error:
+        raise MisfitError(f'{checkpoint.path}: {error}') from None
     return model.eval().to(torch.device(get_device()))
 
 
@@ -156,6 +155,13 @@ def split_loader(
         num_workers=loader.num_workers,
     )
     return few, classes
+
+
+def _name_of(dataset: Dataset) -> str:
+    """The class of a dataset, or of that inside of a wrapper or a choice."""
+    while (inner := getattr(dataset, 'dataset', None)) is not None:
+        dataset = inner
+    return type(dataset).__name__
 
 
 def layout(

@@ -13,8 +13,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from uniemox_mm.apis.inference.sources import list_sources
 from uniemox_mm.apis.pretrained import load_pretrained
+from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.center_crops import center_crops, spread_paths
+from uniemox_mm.datasets.lmdb_paths import split_lmdb_path
 from uniemox_mm.models.selfsup.reconstruction import (
     Reconstruction,
     check_reconstructs,
@@ -24,6 +27,8 @@ from uniemox_mm.models.selfsup.reconstruction import (
 from uniemox_mm.picture_sheet import draw_sheet
 
 from .checkpoints import NamedCheckpoint
+
+_TRAINED = '(trained where hidden)'
 
 
 def load_painters(
@@ -92,6 +97,21 @@ def choose_paths(cfg: Config, split: str, count: int) -> list[str]:
     )
 
 
+def given_paths(images: Sequence[str | Path]) -> list[str]:
+    """Images that somebody named, with those of folders.
+
+    Raises:
+        BadSampleError: There is no such file, or a folder holds no images.
+    """
+    sources = list_sources(list(images))
+    for source in sources:
+        path = source.path or ''
+        known = split_lmdb_path(path) is not None or Path(path).exists()
+        if source.error or not known:
+            raise BadSampleError(source.error or f'{path}: no such image')
+    return [str(source.path) for source in sources]
+
+
 def reconstruct_images(
     models: dict[str, BaseSelfSupervisor],
     paths: Sequence[str | Path],
@@ -133,6 +153,9 @@ def reconstruct_images(
 def draw_reconstructions(found: dict[str, Reconstruction]) -> Image.Image:
     """Lays out original, masked, reconstruction and pasted, a row an image.
 
+    The reconstruction's title warns of its visible patches: the loss is of
+    hidden ones only, so that the decoder paints noise there.
+
     Args:
         found (dict[str, Reconstruction]): Name -> pictures of the same images
             under the same masks. Of several the last two columns are there
@@ -149,7 +172,7 @@ def draw_reconstructions(found: dict[str, Reconstruction]) -> Image.Image:
     }
     for name, pictures in found.items():
         above = f'{name}\n' if len(found) > 1 else ''
-        columns[f'{above}reconstruction'] = pictures.painted
+        columns[f'{above}reconstruction\n{_TRAINED}'] = pictures.painted
         columns[f'{above}pasted'] = pictures.pasted
     rows = [
         [(picture, '') for picture in row]

@@ -11,6 +11,10 @@ from .training_logs import Curves, TrainingLog
 
 _PANEL = 4.0, 3.0  # inches
 _COLUMNS = 4
+# Of line width: drawn, left out.
+_STYLES = ('-', (0, (4, 2)), (0, (1, 2)), (0, (6, 2, 1, 2)))
+# What MMPretrain's metrics give in percent.
+_PERCENT = ('accuracy/', 'single-label/')
 
 
 def draw_training(path: str | Path, logs: Mapping[str, TrainingLog]) -> None:
@@ -18,6 +22,7 @@ def draw_training(path: str | Path, logs: Mapping[str, TrainingLog]) -> None:
 
     Losses start at 0, learning rates as well; both are drawn over the
     iterations, what validation gave over the epochs, with a dot each time.
+    Later runs are dashed, so that equal ones are seen below them.
 
     Args:
         path (str | Path): The file, a PNG.
@@ -43,8 +48,9 @@ def draw_training(path: str | Path, logs: Mapping[str, TrainingLog]) -> None:
             points = curves.get(title, [])
             x, y = zip(*points, strict=True) if points else ((), ())
             # The same color in all panels, also where a run is not in one.
-            axis.plot(x, y, f'C{number % 10}', marker=marker, label=name)
-        axis.set(title=title, xlabel=label)
+            (line,) = axis.plot(x, y, f'C{number % 10}', marker=marker)
+            line.set(label=name, linestyle=_STYLES[number % len(_STYLES)])
+        axis.set(title=_with_unit(title), xlabel=label)
         if not marker:
             axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
@@ -63,6 +69,10 @@ def draw_training(path: str | Path, logs: Mapping[str, TrainingLog]) -> None:
         figure.savefig(
             file, dpi=110, format='png', metadata=dict(Software=None)
         )
+
+
+def _with_unit(title: str) -> str:
+    return f'{title} (%)' if title.startswith(_PERCENT) else title
 
 
 def _titles(runs: Mapping[str, Curves]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..encoder_weights import MisfitError
 from ..weight_files import describe_keys, reshaped_keys
 
 
@@ -24,7 +25,7 @@ def check_weights(
         prefix (str): Prefix of this model's keys in ``weights``.
 
     Raises:
-        ValueError: The weights do not fit; the message lists the keys.
+        MisfitError: The weights do not fit; the message lists the keys.
     """
     expected = {prefix + k: v.shape for k, v in module.state_dict().items()}
     given = {k: v for k, v in weights.items() if k.startswith(prefix)}
@@ -40,7 +41,7 @@ def check_weights(
     torn = [k for k in missing if part(k) not in fresh]
     problems = describe_keys(torn, unexpected, reshaped)
     if problems:
-        raise ValueError(
+        raise MisfitError(
             f'these weights do not fit {type(module).__name__}. Keys '
             + problems
             + ". Expected MMPretrain's names (backbone.layers.0.ln1.weight, "

@@ -1,0 +1,48 @@
+"""Overrides on command lines."""
+
+import argparse
+import re
+
+import pytest
+
+from tests.helpers import ROOT
+from uniemox_mm.engine.cfg_options import CfgOptions
+
+
+def parse(*texts):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)
+    return parser.parse_args(['--cfg-options', *texts]).cfg_options
+
+
+def test_values_are_those_of_mmengine():
+    assert parse('a.b=1', 'c=[x,2]', 'd==') == {
+        'a.b': 1,
+        'c': ['x', 2],
+        'd': '=',
+    }
+
+
+@pytest.mark.parametrize(
+    ('texts', 'message'),
+    [
+        (['a'], "argument --cfg-options: 'a': expected KEY=VALUE"),
+        (['a=1', '=2'], "argument --cfg-options: '=2': expected KEY=VALUE"),
+        (['a=[(1,2],3'], 'argument --cfg-options: Imbalanced brackets exist'),
+    ],
+)
+def test_what_is_no_override_is_an_error_of_use(capsys, texts, message):
+    with pytest.raises(SystemExit) as stopped:
+        parse(*texts)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_every_tool_uses_it():
+    sources = [
+        path.read_text()
+        for folder in ('tools', 'uniemox_mm')
+        for path in (ROOT / folder).rglob('*.py')
+    ]
+    actions = re.findall(r'action=(\w*(?:Dict|Cfg)\w+)', '\n'.join(sources))
+    assert len(actions) > 5 and set(actions) == {'CfgOptions'}
