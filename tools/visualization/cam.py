@@ -17,7 +17,10 @@ from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.pictures.cam_sheet import draw_activation_maps
-from uniemox_mm.apis.pictures.checkpoints import name_checkpoints
+from uniemox_mm.apis.pictures.checkpoints import (
+    add_checkpoints,
+    name_checkpoints,
+)
 from uniemox_mm.picture_sheet import write_png
 
 
@@ -26,19 +29,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument('images', nargs='+', help='images or folders of them')
-    parser.add_argument(
-        '--checkpoint',
-        nargs='+',
-        required=True,
-        help='classifiers: files, or work dirs for their best or newest',
-    )
-    parser.add_argument(
-        '--config',
-        nargs='+',
-        default=[],
-        help='one for all or one each (the one beside each checkpoint)',
-    )
-    parser.add_argument('--names', nargs='+', default=[], help='for titles')
+    add_checkpoints(parser, 'classifiers: ')
     parser.add_argument('--dataset', help='for configs for any dataset')
     parser.add_argument('--target', help='class to look for (the predicted)')
     parser.add_argument(

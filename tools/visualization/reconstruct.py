@@ -18,7 +18,10 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.pictures.checkpoints import name_checkpoints
+from uniemox_mm.apis.pictures.checkpoints import (
+    add_checkpoints,
+    name_checkpoints,
+)
 from uniemox_mm.apis.pictures.reconstructions import (
     choose_paths,
     draw_reconstructions,
@@ -33,19 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument(
-        '--checkpoint',
-        nargs='+',
-        required=True,
-        help='files, or work dirs for their best or newest',
-    )
-    parser.add_argument(
-        '--config',
-        nargs='+',
-        default=[],
-        help='one for all or one each (the one beside each checkpoint)',
-    )
-    parser.add_argument('--names', nargs='+', default=[], help='for titles')
+    add_checkpoints(parser)
     parser.add_argument(
         '--images',
         nargs='+',

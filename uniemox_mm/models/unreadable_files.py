@@ -6,6 +6,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from uniemox_mm.printable import printable
+
 _HEAD = 64  # bytes
 _ZIP = b'PK\x03\x04'
 # torch says which name it did not look up.
@@ -32,23 +34,6 @@ def why_unreadable(path: Path, error: Exception) -> str:
         return printable(_why(path, error))
     except Exception as other:  # a broken archive raises what it likes
         return _damaged(other)
-
-
-def printable(text: object) -> str:
-    r"""Text that a terminal shows and does not obey.
-
-    Args:
-        text (object): Anything, such as a name out of a file.
-
-    Returns:
-        str: With escapes in place of what cannot be printed.
-
-    Example:
-        >>> from uniemox_mm.models.unreadable_files import printable
-        >>> print(printable('red' + chr(27)))
-        red\x1b
-    """
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def is_compressed(path: Path) -> bool:

@@ -12,13 +12,13 @@ from uniemox_mm.models.target_generators.openai_archive import (
     is_torchscript,
     read_torchscript,
 )
-from uniemox_mm.models.unreadable_files import printable
 from uniemox_mm.models.weight_files import (
     SAFETENSORS,
     file_sha256,
     read_checkpoint,
     weights_of,
 )
+from uniemox_mm.printable import printable
 from uniemox_mm.version import __version__
 
 from .conversion import convert_weights

@@ -8,10 +8,10 @@ from typing import IO, Any
 
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.quiet import messages_to_stderr
+from uniemox_mm.printable import printable
 
 from .emotion_inferencer import EmotionInferencer
 from .result_writers import Write, file_writer, line_writer, table_writer
-from .text_table import printable
 from .zero_shot import ZeroShotEmotionInferencer
 
 FAILED, NOT_STARTED = 1, 2
@@ -123,7 +123,8 @@ def run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             with _writer(args, stdout) as write:
                 done, failed = _predict(args, write)
         except (OSError, ValueError, RuntimeError, ImportError) as error:
-            print(printable(str(error)), file=sys.stderr)
+            for line in str(error).splitlines():
+                print(printable(line), file=sys.stderr)
             return NOT_STARTED
     if args.out:
         summary = f'{args.out}: {done} images, {failed} failed'

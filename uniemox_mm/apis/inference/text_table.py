@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from uniemox_mm.printable import printable
+
 
 def text_table(results: Sequence[dict], top: int) -> str:
     """A line an image: its most likely emotions, and its people.
@@ -25,11 +27,6 @@ def text_table(results: Sequence[dict], top: int) -> str:
     return ''.join(
         '  '.join(map(str.ljust, row, widths)).rstrip() + '\n' for row in rows
     )
-
-
-def printable(text: str) -> str:
-    """Text that any stream takes: a file's name need not be text."""
-    return text.encode(errors='backslashreplace').decode()
 
 
 def _cells(result: dict, top: int) -> list[str]:

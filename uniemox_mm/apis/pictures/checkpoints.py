@@ -1,5 +1,6 @@
 """Several checkpoints, each with its config and a name for titles."""
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,29 @@ class NamedCheckpoint:
     name: str
     path: str
     config: Config
+
+
+def add_checkpoints(parser: ArgumentParser, what: str = '') -> None:
+    """Adds the options that :func:`name_checkpoints` takes.
+
+    Args:
+        parser (ArgumentParser): Of a command.
+        what (str): What the checkpoints have to be, with a colon. Defaults
+            to anything.
+    """
+    parser.add_argument(
+        '--checkpoint',
+        nargs='+',
+        required=True,
+        help=f'{what}files, or work dirs for their best or newest',
+    )
+    parser.add_argument(
+        '--config',
+        nargs='+',
+        default=[],
+        help='one for all or one each (the one beside each checkpoint)',
+    )
+    parser.add_argument('--names', nargs='+', default=[], help='for titles')
 
 
 def name_checkpoints(
