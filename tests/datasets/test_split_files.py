@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.datasets.miniatures import class_names, names, read, write_miniature
-from uniemox_mm.datasets.json_files import write_openmmlab
+from uniemox_mm.utils.json_files import write_openmmlab
 
 FI = (
     'amusement', 'anger', 'awe', 'contentment',

@@ -24,8 +24,8 @@ from uniemox_mm.apis.inference.trained_classifier import (
     load_trained_classifier,
 )
 from uniemox_mm.apis.pictures.cam_mass import CamMass, cam_mass
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.datasets.planted_objects import OBJECTS, plant_objects
+from uniemox_mm.utils.atomic_files import atomic_file
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/finetune/vit-tiny_demo.py'

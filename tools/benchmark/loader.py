@@ -23,8 +23,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from uniemox_mm.apis.loader_speed import markdown, measure_loader
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.engine.cfg_options import CfgOptions
+from uniemox_mm.utils.atomic_files import atomic_file
 
 ROOT = Path(__file__).parents[2]
 

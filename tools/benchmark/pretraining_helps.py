@@ -19,8 +19,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.datasets.drawn_emoset import draw_class_folders, draw_emoset
+from uniemox_mm.utils.atomic_files import atomic_file
 
 ROOT = Path(__file__).parents[2]
 PRETRAIN = 'configs/uniemox_vit-tiny_demo.py'

@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 from uniemox_mm.apis.startup import markdown, measure_startup
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.engine.cfg_options import CfgOptions
+from uniemox_mm.utils.atomic_files import atomic_file
 
 ROOT = Path(__file__).parents[2]
 

@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.step_speed import ARRANGEMENTS, markdown, measure_steps
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.reading_configs import read_config
+from uniemox_mm.utils.atomic_files import atomic_file
 
 
 def parse_args() -> argparse.Namespace:

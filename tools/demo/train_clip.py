@@ -21,7 +21,7 @@ from mmpretrain.registry import MODELS
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.utils.atomic_files import atomic_file
 
 
 def build_loader(cfg: Config, batch_size: int) -> torch.utils.data.DataLoader:

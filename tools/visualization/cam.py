@@ -21,7 +21,7 @@ from uniemox_mm.apis.pictures.checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
-from uniemox_mm.picture_sheet import write_png
+from uniemox_mm.utils.picture_sheet import write_png
 
 
 def parse_args() -> argparse.Namespace:

@@ -29,7 +29,7 @@ from uniemox_mm.apis.pictures.reconstructions import (
     load_painters,
     reconstruct_images,
 )
-from uniemox_mm.picture_sheet import write_png
+from uniemox_mm.utils.picture_sheet import write_png
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,12 +8,12 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from uniemox_mm.datasets.image_lists import ImageList
-from uniemox_mm.datasets.json_files import write_openmmlab
 from uniemox_mm.datasets.persons import read_person_file
 from uniemox_mm.datasets.preparation.emoset_samples import LMDB, EmoSetSamples
-from uniemox_mm.engine.chunked_job import ChunkedJob
-from uniemox_mm.engine.worker_processes import die_with_parent
 from uniemox_mm.models.detectors import PersonDetector
+from uniemox_mm.utils.chunked_job import ChunkedJob
+from uniemox_mm.utils.json_files import write_openmmlab
+from uniemox_mm.utils.worker_processes import die_with_parent
 
 from .person_boxes import write_person_boxes
 

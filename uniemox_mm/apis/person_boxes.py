@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import ImageList
-from uniemox_mm.datasets.json_files import read_metainfo, write_openmmlab
-from uniemox_mm.engine.chunked_job import ChunkedJob
-from uniemox_mm.engine.worker_processes import die_with_parent
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.models.detectors.detector_input import prepare
+from uniemox_mm.utils.chunked_job import ChunkedJob
+from uniemox_mm.utils.json_files import read_metainfo, write_openmmlab
+from uniemox_mm.utils.worker_processes import die_with_parent
 
 
 def write_person_boxes(

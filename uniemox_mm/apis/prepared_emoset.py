@@ -8,9 +8,7 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-from uniemox_mm.atomic_files import remove_leftovers
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.datasets.json_files import read_json, write_json_list
 from uniemox_mm.datasets.persons import read_person_file
 from uniemox_mm.datasets.preparation.emoset_lists import (
     SPLITS,
@@ -23,8 +21,10 @@ from uniemox_mm.datasets.preparation.emoset_samples import (
     EmoSetSamples,
 )
 from uniemox_mm.datasets.preparation.people import fit_boxes
-from uniemox_mm.engine.chunked_job import ChunkedJob
 from uniemox_mm.models.detectors import PersonDetector
+from uniemox_mm.utils.atomic_files import remove_leftovers
+from uniemox_mm.utils.chunked_job import ChunkedJob
+from uniemox_mm.utils.json_files import read_json, write_json_list
 
 from .emoset_steps import (
     LookUp,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uniemox_mm.atomic_files import atomic_folder
+from uniemox_mm.utils.atomic_files import atomic_folder
 
 from .categories import EMOSET_CATEGORIES
 from .drawn_pictures import draw_sample

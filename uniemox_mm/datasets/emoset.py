@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from mmpretrain.registry import DATASETS
 
+from uniemox_mm.utils.json_files import read_json
+
 from .base_emotion import BaseEmotionDataset
 from .captions import describe
 from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
@@ -13,7 +15,6 @@ from .class_folders import listing
 from .emoset_rows import check_info, parse_row
 from .errors import BadSampleError
 from .image_features import ImageFeatures, image_key
-from .json_files import read_json
 from .long_lists import openmmlab_rows
 from .text_features import TextFeatures
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from uniemox_mm.utils.json_files import read_json
+
 from .categories import EMOSET_CATEGORIES
-from .json_files import read_json
 
 
 class EmoSetRow(NamedTuple):

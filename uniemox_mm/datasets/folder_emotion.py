@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from mmengine.logging import print_log
 
+from uniemox_mm.utils.json_files import read_json
+
 from .base_emotion import BaseEmotionDataset
 from .class_folders import (
     FolderLayout,
@@ -15,7 +17,6 @@ from .class_folders import (
     listing,
     scan_class_folders,
 )
-from .json_files import read_json
 from .long_lists import openmmlab_rows
 from .splitting import SPLITS, Shares, split_images
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from .json_files import read_json
+from uniemox_mm.utils.json_files import read_json
+
 from .lmdb_paths import split_lmdb_path
 
 

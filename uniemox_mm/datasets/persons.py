@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from uniemox_mm.utils.json_files import read_json
+
 from .errors import BadSampleError
-from .json_files import read_json
 
 
 def read_person_file(path: str | Path) -> dict[str, list]:

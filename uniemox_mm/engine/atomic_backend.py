@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.utils.atomic_files import atomic_file
 
 
 class AtomicLocalBackend(LocalBackend):

@@ -9,8 +9,8 @@ from mmengine.config import Config, ConfigDict
 from mmpretrain.registry import DATASETS
 
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.utils.quiet import quiet_logging
 
-from .quiet import quiet_logging
 from .resuming import find_best_checkpoint
 from .strategies.emo_deepspeed_strategy import WEIGHTS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.utils.atomic_files import atomic_file
 
 from .classification import ClassificationReport
 

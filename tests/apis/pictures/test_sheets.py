@@ -37,7 +37,7 @@ from uniemox_mm.apis.pictures.reconstructions import (
 )
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.planted_objects import OBJECTS, plant_objects
-from uniemox_mm.picture_sheet import GAP, LINE
+from uniemox_mm.utils.picture_sheet import GAP, LINE
 
 ZOOM = 5  # 160 / 32
 

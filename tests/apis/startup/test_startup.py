@@ -20,8 +20,8 @@ from uniemox_mm.apis.startup.memory import (
 )
 from uniemox_mm.datasets import EmoSet
 from uniemox_mm.datasets.captions import describe
-from uniemox_mm.datasets.json_files import read_json
 from uniemox_mm.datasets.persons import check_persons
+from uniemox_mm.utils.json_files import read_json
 
 MIB = 2**20
 

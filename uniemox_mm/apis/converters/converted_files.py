@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.models.target_generators.openai_archive import (
     is_torchscript,
     read_torchscript,
@@ -18,7 +17,8 @@ from uniemox_mm.models.weight_files import (
     read_checkpoint,
     weights_of,
 )
-from uniemox_mm.printable import printable
+from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.printable import printable
 from uniemox_mm.version import __version__
 
 from .conversion import convert_weights

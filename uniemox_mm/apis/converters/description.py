@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.utils.atomic_files import atomic_file
 from uniemox_mm.version import __version__
 
 from .preprocessing import describe_preprocessing

@@ -15,7 +15,6 @@ from uniemox_mm.apis.inference.trained_classifier import (
     load_trained_classifier,
 )
 from uniemox_mm.apis.pretrained import build_model
-from uniemox_mm.engine.quiet import quiet_logging
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.models.selfsup.checked_loading import check_weights
 from uniemox_mm.models.weight_files import (
@@ -23,6 +22,7 @@ from uniemox_mm.models.weight_files import (
     read_checkpoint,
     weights_of,
 )
+from uniemox_mm.utils.quiet import quiet_logging
 
 
 @dataclass(frozen=True)

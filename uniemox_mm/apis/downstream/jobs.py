@@ -9,8 +9,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
-from uniemox_mm.datasets.json_files import read_json
 from uniemox_mm.engine.resuming import find_checkpoint
+from uniemox_mm.utils.json_files import read_json
 
 from .configs import read_as_tools_do
 from .settings import RESULT, config_sha256, fingerprint

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from uniemox_mm.atomic_files import atomic_file
-from uniemox_mm.datasets.json_files import read_json
+from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.json_files import read_json
 
 FILE, RESULT = 'job.json', 'test/metrics.json'
 _PLAIN = ('data_root', 'fraction', 'cfg_options', 'gpus', 'auto_scale_lr')

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from uniemox_mm.datasets.json_files import read_json
+from uniemox_mm.utils.json_files import read_json
 
 from .allowed_parts import allowed_part
 

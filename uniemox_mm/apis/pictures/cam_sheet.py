@@ -17,7 +17,7 @@ from uniemox_mm.apis.inference.trained_classifier import (
     tested_dataset,
 )
 from uniemox_mm.datasets import BadSampleError
-from uniemox_mm.picture_sheet import Cell, draw_sheet
+from uniemox_mm.utils.picture_sheet import Cell, draw_sheet
 
 from .activation_maps import activation_maps
 from .checkpoints import NamedCheckpoint, short_names

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.utils.atomic_files import atomic_file
 
 from .embeddings import Embedding
 

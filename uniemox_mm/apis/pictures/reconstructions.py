@@ -24,7 +24,7 @@ from uniemox_mm.models.selfsup.reconstruction import (
     draw_masks,
     picture_reconstructions,
 )
-from uniemox_mm.picture_sheet import draw_sheet
+from uniemox_mm.utils.picture_sheet import draw_sheet
 
 from .checkpoints import NamedCheckpoint
 

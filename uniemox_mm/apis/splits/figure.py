@@ -8,8 +8,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.datasets.preparation.split_choice import ColorPlane
+from uniemox_mm.utils.atomic_files import atomic_file
 
 SIZE = 1600, 520  # pixels
 _DPI = 100

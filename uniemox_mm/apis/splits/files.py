@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from uniemox_mm.atomic_files import atomic_file
 from uniemox_mm.datasets.class_folders import LabelledImage
-from uniemox_mm.datasets.json_files import write_openmmlab
+from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.json_files import write_openmmlab
 
 REPORT = 'splits_report.json'
 

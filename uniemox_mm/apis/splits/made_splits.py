@@ -21,7 +21,7 @@ from uniemox_mm.datasets.preparation.split_choice import (
     disagreement,
     project,
 )
-from uniemox_mm.engine.chunked_job import ChunkedJob
+from uniemox_mm.utils.chunked_job import ChunkedJob
 
 from .figure import draw_splits
 from .files import publish, write_ready

@@ -13,8 +13,8 @@ from uniemox_mm.datasets.folder_emotion import FolderEmotionDataset
 from uniemox_mm.datasets.preparation.color_histograms import BINS, to_histogram
 from uniemox_mm.datasets.preparation.image_files import ImageFiles
 from uniemox_mm.datasets.splitting import SPLITS, Shares
-from uniemox_mm.engine.chunked_job import ChunkedJob
-from uniemox_mm.engine.worker_processes import die_with_parent
+from uniemox_mm.utils.chunked_job import ChunkedJob
+from uniemox_mm.utils.worker_processes import die_with_parent
 
 # Of CAER-S, where the validation images may also come from train.
 _VAL_FROM_TRAIN = dict(train=dict(train=0.9, val=0.1), test=dict(test=1.0))

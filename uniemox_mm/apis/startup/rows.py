@@ -9,7 +9,7 @@ from PIL import Image
 
 from uniemox_mm.datasets.captions import describe
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.datasets.json_files import read_metainfo, write_openmmlab
+from uniemox_mm.utils.json_files import read_metainfo, write_openmmlab
 
 _IMAGES = 64  # real files, to which all rows refer
 _WIDTH, _HEIGHT = 96, 72  # pixels

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from uniemox_mm.atomic_files import atomic_file
+from uniemox_mm.utils.atomic_files import atomic_file
 
 from .memory import children_of, memory_of, private_part
 

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from uniemox_mm.utils.json_files import read_json
+
 from ..categories import EMOSET_CATEGORIES
 from ..emoset_rows import EmoSetRow, check_info, parse_row
-from ..json_files import read_json
 
 SPLITS = ('train', 'val', 'test')
 SPLIT_LEFT_OUT = 'the split is left out'

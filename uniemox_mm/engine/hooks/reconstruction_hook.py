@@ -17,7 +17,7 @@ from uniemox_mm.models.selfsup.reconstruction import (
     picture_reconstructions,
     visible_patches,
 )
-from uniemox_mm.picture_sheet import draw_sheet
+from uniemox_mm.utils.picture_sheet import draw_sheet
 
 
 @HOOKS.register_module()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.dist import barrier, is_main_process
 
-from uniemox_mm.atomic_files import SUFFIX
+from uniemox_mm.utils.atomic_files import SUFFIX
 
 
 class AtomicSavingMixin:

@@ -11,7 +11,7 @@ def printable(text: object) -> str:
         str: With escapes in place of what cannot be printed.
 
     Example:
-        >>> from uniemox_mm.printable import printable
+        >>> from uniemox_mm.utils.printable import printable
         >>> print(printable('red' + chr(27)))
         red\x1b
     """

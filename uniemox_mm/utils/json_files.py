@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from uniemox_mm.atomic_files import atomic_file
+from .atomic_files import atomic_file
 
 
 def read_json(path: str | Path) -> Any:

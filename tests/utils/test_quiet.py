@@ -5,7 +5,7 @@ import logging
 import pytest
 from mmengine.logging import MMLogger
 
-from uniemox_mm.engine.quiet import quiet_logging
+from uniemox_mm.utils.quiet import quiet_logging
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from uniemox_mm.engine.chunked_job import ChunkedJob
+from uniemox_mm.utils.chunked_job import ChunkedJob
 
 
 def test_goes_on_where_it_was(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uniemox_mm.picture_sheet import GAP, LINE, draw_sheet, write_png
+from uniemox_mm.utils.picture_sheet import GAP, LINE, draw_sheet, write_png
 
 
 def plain(value, size=(64, 64)):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .atomic_backend import AtomicLocalBackend
+from .atomic_files import atomic_file
 
 
 class ChunkedJob:
@@ -32,12 +32,11 @@ class ChunkedJob:
     ) -> None:
         self.folder = Path(folder)
         self.chunks = chunks
-        self._disk = AtomicLocalBackend()
         # Through JSON like the stored ones, which know no tuples.
         settings = json.loads(json.dumps({**settings, 'chunks': chunks}))
         stored = self.folder / 'settings.json'
         if not stored.is_file():
-            self._disk.put_text(json.dumps(settings, indent=1), stored)
+            _write(stored, json.dumps(settings, indent=1))
             return
         before = json.loads(stored.read_text(encoding='utf-8'))
         changed = [
@@ -61,7 +60,7 @@ class ChunkedJob:
 
     def save(self, chunk: int, result: Any) -> None:
         """Keeps the result of a chunk, which must be plain JSON."""
-        self._disk.put_text(json.dumps(result), self._path(chunk))
+        _write(self._path(chunk), json.dumps(result))
 
     def result(self, chunk: int) -> Any:
         """The result of a chunk that is done."""
@@ -77,6 +76,11 @@ class ChunkedJob:
 
     def _path(self, chunk: int) -> Path:
         return self.folder / f'{chunk:06d}.json'
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_file(path) as file:
+        file.write(text)
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Files, jobs, processes and text: what all other rooms may use."""
