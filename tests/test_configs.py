@@ -13,7 +13,7 @@ from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 
 from tests.helpers import ROOT, build
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.engine.runners import check_strategy
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 

@@ -17,7 +17,7 @@ from tests.engine.strategies.sharded_training import (
 )
 from tests.helpers import EMO_MAE, build, run_distributed, samples
 from tests.models.detectors.test_person_detector import SIZES, noise
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis.features import extract_features
 from uniemox_mm.apis.step_speed.agreement import disagreement
 from uniemox_mm.apis.step_speed.arrangements import build_arrangements

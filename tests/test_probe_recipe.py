@@ -9,7 +9,7 @@ from mmpretrain.registry import HOOKS, MODELS
 from mmpretrain.structures import DataSample
 
 from tests.helpers import ARCH, ROOT, run_distributed
-from tests.models.test_encoder_weights import BASELINES
+from tests.weights.test_encoder_weights import BASELINES
 
 PROBE = ROOT / 'configs/linear_probe/vit-l_uniemox.py'
 

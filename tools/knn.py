@@ -32,8 +32,8 @@ from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.evaluation import evaluate
 from uniemox_mm.evaluation.nearest_neighbours import predict_by_neighbours
 from uniemox_mm.evaluation.report_files import markdown, write_report
-from uniemox_mm.models.encoder_weights import MisfitError
-from uniemox_mm.models.weight_files import load_weights
+from uniemox_mm.weights.encoder_weights import MisfitError
+from uniemox_mm.weights.weight_files import load_weights
 
 
 def parse_args() -> argparse.Namespace:

@@ -27,8 +27,8 @@ from uniemox_mm.engine.reading_configs import (
     read_config,
     resolve_checkpoint,
 )
-from uniemox_mm.models.encoder_weights import load_classifier
-from uniemox_mm.models.weight_files import read_checkpoint, weights_of
+from uniemox_mm.weights.encoder_weights import load_classifier
+from uniemox_mm.weights.weight_files import read_checkpoint, weights_of
 
 
 def parse_args() -> argparse.Namespace:

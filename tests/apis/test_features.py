@@ -5,7 +5,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from tests.helpers import build
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis.features import extract_features, pooled
 
 

@@ -8,10 +8,10 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 from tests.helpers import EMO_MAE, build
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis import load_pretrained, load_weights
 from uniemox_mm.apis.pretrained import build_model
-from uniemox_mm.models.encoder_weights import MisfitError
+from uniemox_mm.weights.encoder_weights import MisfitError
 
 
 def test_builds_and_fills_the_model(tmp_path):

@@ -7,7 +7,7 @@ from torch._dynamo.exc import Unsupported
 
 from tests.helpers import ARCH, EMO_MAE, build, samples
 from tests.models.selfsup.test_emo_mae import views
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.models.transformer_layers import (
     checkpoint_layers,
     compile_layers,

@@ -7,16 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.apis.converters.plain_mae import (
-    encoder_of,
-    finetuned,
-    random_mae,
-)
-from tests.apis.converters.test_refused_files import write_archive
 from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT, TEACHER, build, tiny_finetune
 from tests.tools.test_classification import train, write
-from uniemox_mm.models.weight_files import load_weights
+from tests.weights.plain_mae import encoder_of, finetuned, random_mae
+from tests.weights.test_refused_files import write_archive
+from uniemox_mm.weights.weight_files import load_weights
 
 TOOLS = ROOT / 'tools/model_converters'
 

@@ -18,8 +18,8 @@ import argparse
 import sys
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.converters import convert_checkpoint
-from uniemox_mm.apis.converters.formats import FORMATS
+from uniemox_mm.weights import convert_checkpoint
+from uniemox_mm.weights.formats import FORMATS
 
 
 def parse_args() -> argparse.Namespace:

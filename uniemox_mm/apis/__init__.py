@@ -1,6 +1,6 @@
 """What a person or a tool calls from Python."""
 
-from uniemox_mm.models.weight_files import load_weights
+from uniemox_mm.weights.weight_files import load_weights
 
 from .pretrained import load_pretrained
 

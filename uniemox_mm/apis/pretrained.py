@@ -10,8 +10,8 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 from uniemox_mm.engine.resuming import find_checkpoint
-from uniemox_mm.models.encoder_weights import MisfitError, load_by_name
-from uniemox_mm.models.weight_files import describe_keys, load_weights
+from uniemox_mm.weights.encoder_weights import MisfitError, load_by_name
+from uniemox_mm.weights.weight_files import describe_keys, load_weights
 
 
 def load_pretrained(

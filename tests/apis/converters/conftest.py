@@ -4,9 +4,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.apis.converters.comparing import CLASSES, randomised
 from tests.helpers import EMO_MAE, tiny_finetune
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.comparing import CLASSES, randomised
+from tests.weights.test_encoder_weights import CLASSIFIER
 
 
 @pytest.fixture

@@ -8,13 +8,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from tests.apis.converters.comparing import (
-    close,
-    logits,
-)
-from uniemox_mm.apis.converters import (
-    export_checkpoint,
-)
+from tests.weights.comparing import close, logits
+from uniemox_mm.apis.converters import export_checkpoint
 
 
 def test_onnx_gives_the_same_logits(classifier, tmp_path):

@@ -4,11 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from uniemox_mm.apis.converters import (
-    convert_checkpoint,
-    export_checkpoint,
-    program_export,
-)
+from uniemox_mm.apis.converters import export_checkpoint
+from uniemox_mm.weights import convert_checkpoint, program_export
 
 
 def refusal(*arguments, **options):

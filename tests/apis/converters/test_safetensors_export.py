@@ -5,21 +5,16 @@ import json
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from tests.apis.converters.comparing import (
-    CLASSES,
-    same,
-)
+from tests.weights.comparing import CLASSES, same
 from uniemox_mm.apis import load_pretrained
-from uniemox_mm.apis.converters import (
-    convert_checkpoint,
-    export_checkpoint,
-)
-from uniemox_mm.models.weight_files import (
+from uniemox_mm.apis.converters import export_checkpoint
+from uniemox_mm.version import __version__
+from uniemox_mm.weights import convert_checkpoint
+from uniemox_mm.weights.weight_files import (
     file_sha256,
     load_weights,
     read_checkpoint,
 )
-from uniemox_mm.version import __version__
 
 
 def test_safetensors_have_everything(pretraining, tmp_path):

@@ -10,27 +10,17 @@ from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.apis.converters.comparing import (
-    CLASSES,
-    close,
-    logits,
-    randomised,
-    same,
-)
-from tests.apis.converters.plain_mae import encoder_of, random_mae
 from tests.helpers import EMO_MAE, ROOT
-from tests.models.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.converters import (
-    convert_checkpoint,
-    export_checkpoint,
-)
+from tests.weights.comparing import CLASSES, close, logits, randomised, same
+from tests.weights.plain_mae import encoder_of, random_mae
+from tests.weights.test_encoder_weights import CLASSIFIER
+from uniemox_mm.apis.converters import export_checkpoint
 from uniemox_mm.apis.converters.preprocessing import describe_preprocessing
 from uniemox_mm.apis.converters.timm_export import timm_model
 from uniemox_mm.apis.converters.trained_model import TrainedModel
 from uniemox_mm.apis.pretrained import build_model
-from uniemox_mm.models.weight_files import (
-    load_weights,
-)
+from uniemox_mm.weights import convert_checkpoint
+from uniemox_mm.weights.weight_files import load_weights
 
 
 def test_mae_to_ours_to_timm_and_back(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.apis.downstream.stand_ins import CONFIG, calls, write_stand_ins
 from tests.helpers import ARCH, ROOT, build
-from tests.models.test_encoder_weights import BACKBONE, CLASSIFIER
+from tests.weights.test_encoder_weights import BACKBONE, CLASSIFIER
 from uniemox_mm.apis.downstream import compare
 from uniemox_mm.apis.downstream.folders import missing_line
 from uniemox_mm.apis.downstream.processes import run_logged

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.helpers import build
-from tests.models.test_encoder_weights import BACKBONE, CLASSIFIER
+from tests.weights.test_encoder_weights import BACKBONE, CLASSIFIER
 from uniemox_mm.apis.pictures.activation_maps import activation_maps
 from uniemox_mm.apis.pictures.cam_layers import choose_layer, to_map
 from uniemox_mm.apis.pictures.cam_mass import mass_inside

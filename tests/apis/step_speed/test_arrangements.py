@@ -4,7 +4,7 @@ from mmpretrain.models import MAE
 from torch import nn
 
 from tests.apis.step_speed.conftest import CPU, config
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis.step_speed.arrangements import (
     ARRANGEMENTS,
     build_arrangements,

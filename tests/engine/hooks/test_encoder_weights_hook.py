@@ -7,7 +7,7 @@ import torch
 from mmengine.runner import Runner
 
 from tests.helpers import EMO_MAE, build
-from tests.models.test_encoder_weights import CLASSIFIER
+from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.engine import EncoderWeightsHook
 
 

@@ -1,13 +1,5 @@
-"""Weights of other projects in, weights for other projects out."""
+"""Weights for other projects."""
 
-from .conversion import convert_weights
-from .converted_files import convert_checkpoint
 from .exporting import export_checkpoint
-from .report import ConversionReport
 
-__all__ = [
-    'ConversionReport',
-    'convert_checkpoint',
-    'convert_weights',
-    'export_checkpoint',
-]
+__all__ = ['export_checkpoint']

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from uniemox_mm.weights.targets import check_target, is_same_file
+
 from .program_export import export_onnx, export_program
 from .safetensors_export import export_safetensors
-from .targets import check_target, is_same_file
 from .timm_export import TIMM_FILES, export_timm
 from .trained_model import TrainedModel, read_trained
 

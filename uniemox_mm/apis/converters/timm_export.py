@@ -10,10 +10,10 @@ from mmpretrain.models import VisionTransformer
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from uniemox_mm.models.weight_files import describe_keys, reshaped_keys
+from uniemox_mm.weights.names import ENCODER, HEADS, KINDS, rename
+from uniemox_mm.weights.weight_files import describe_keys, reshaped_keys
 
 from .description import describe, write_described
-from .names import ENCODER, HEADS, KINDS, rename
 from .trained_model import TrainedModel
 
 # timm's name of a width, depth and number of heads; and its patches.

@@ -16,13 +16,13 @@ from uniemox_mm.apis.inference.trained_classifier import (
 )
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
-from uniemox_mm.models.selfsup.checked_loading import check_weights
-from uniemox_mm.models.weight_files import (
+from uniemox_mm.utils.quiet import quiet_logging
+from uniemox_mm.weights.checked_loading import check_weights
+from uniemox_mm.weights.weight_files import (
     file_sha256,
     read_checkpoint,
     weights_of,
 )
-from uniemox_mm.utils.quiet import quiet_logging
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from mmengine.config import Config
 
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
-from uniemox_mm.models.weight_files import load_weights
 from uniemox_mm.utils.quiet import quiet_logging
+from uniemox_mm.weights.weight_files import load_weights
 
 
 def check_neighbours(config: str, cfg: Config, checkpoint: str) -> None:

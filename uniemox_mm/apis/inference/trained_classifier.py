@@ -10,9 +10,9 @@ from mmpretrain.registry import MODELS
 
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
-from uniemox_mm.models.encoder_weights import load_classifier
-from uniemox_mm.models.weight_files import read_checkpoint, weights_of
 from uniemox_mm.utils.quiet import quiet_logging
+from uniemox_mm.weights.encoder_weights import load_classifier
+from uniemox_mm.weights.weight_files import read_checkpoint, weights_of
 
 from .class_names import class_names
 from .exported_config import read_exported_config

@@ -17,12 +17,13 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import digit_version
 from torch import nn
 
-from ..weight_files import (
+from uniemox_mm.weights.weight_files import (
     describe_keys,
     read_checkpoint,
     reshaped_keys,
     weights_of,
 )
+
 from .mmdet_zoo import download, find_in_zoo, similar_names
 
 LOWEST, ABOVE = '3.0.0', '4.0.0'

@@ -7,7 +7,8 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from .checked_loading import refuse_foreign_weights
+from uniemox_mm.weights.checked_loading import refuse_foreign_weights
+
 from .reconstruction import reconstruct
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.apis.converters.plain_mae import encoder_of, random_mae
-from uniemox_mm.apis.converters import convert_checkpoint
-from uniemox_mm.models.weight_files import read_checkpoint
+from tests.weights.plain_mae import encoder_of, random_mae
+from uniemox_mm.weights import convert_checkpoint
+from uniemox_mm.weights.weight_files import read_checkpoint
 
 NOT_READ = 'not a checkpoint of plain weights, so nothing was loaded '
 

@@ -5,7 +5,7 @@ import os
 from mmengine.config import Config
 from mmengine.runner import checkpoint
 
-from uniemox_mm.models.weight_files import plain_globals
+from .weight_files import plain_globals
 
 
 def distrust_checkpoints() -> None:

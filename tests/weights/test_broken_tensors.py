@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.apis.converters.comparing import save
-from tests.apis.converters.test_refused_files import encoder
-from uniemox_mm.apis.converters import convert_checkpoint
+from tests.weights.comparing import save
+from tests.weights.test_refused_files import encoder
+from uniemox_mm.weights import convert_checkpoint
 
 
 def as_is(**changes):

@@ -8,9 +8,9 @@ from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 
 from .checks import check_weights
+from .conversion_report import ConversionReport
 from .formats import FORMATS, SUPERSEDED, Format, recognise, with_pre_norm
 from .names import rename
-from .report import ConversionReport
 from .vit_sizes import PATCHES, ViTSizes, read_sizes
 
 _BIAS = PATCHES + 'bias'

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..encoder_weights import MisfitError
-from ..weight_files import describe_keys, reshaped_keys
+from .encoder_weights import MisfitError
+from .weight_files import describe_keys, reshaped_keys
 
 
 def check_weights(

@@ -6,10 +6,9 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor
 
-from uniemox_mm.models.weight_files import describe_keys, reshaped_keys
-
 from .formats import FORMATS
 from .vit_sizes import ViTSizes
+from .weight_files import describe_keys, reshaped_keys
 
 # What a checkpoint need not have, and who starts it fresh then.
 _OPTIONAL = {

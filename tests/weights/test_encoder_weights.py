@@ -9,7 +9,7 @@ from mmpretrain.registry import HOOKS, MODELS
 from torch.nn import functional as F
 
 from tests.helpers import ARCH, EMO_MAE, ROOT, build
-from uniemox_mm.models.encoder_weights import (
+from uniemox_mm.weights.encoder_weights import (
     MisfitError,
     load_classifier,
     load_encoder,

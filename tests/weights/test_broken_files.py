@@ -10,17 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.apis.converters.test_refused_files import (
-    NOT_READ,
-    encoder,
-    write_archive,
-)
-from uniemox_mm.apis.converters import convert_checkpoint
-from uniemox_mm.models.target_generators.openai_archive import (
-    is_torchscript,
-    read_torchscript,
-)
-from uniemox_mm.models.weight_files import read_checkpoint
+from tests.weights.test_refused_files import NOT_READ, encoder, write_archive
+from uniemox_mm.weights import convert_checkpoint
+from uniemox_mm.weights.openai_archive import is_torchscript, read_torchscript
+from uniemox_mm.weights.weight_files import read_checkpoint
 
 HISTORY = b'cmmengine.logging.history_buffer\nHistoryBuffer\n'
 MODULE = b'\x80\x02c__torch__\nM\n'

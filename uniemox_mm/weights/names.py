@@ -96,7 +96,7 @@ def rename(key: str, names: Mapping[str, str]) -> str | None:
         str | None: Such as ``backbone.layers.3.ln1.bias``.
 
     Example:
-        >>> from uniemox_mm.apis.converters.names import ENCODER, rename
+        >>> from uniemox_mm.weights.names import ENCODER, rename
         >>> rename('blocks.3.norm1.bias', ENCODER)
         'backbone.layers.3.ln1.bias'
     """

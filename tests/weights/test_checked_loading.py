@@ -3,7 +3,7 @@ import torch
 from mmengine.runner import load_checkpoint
 
 from tests.helpers import ARCH, BACKBONE, EMO_MAE, build
-from uniemox_mm.models.selfsup import checked_loading
+from uniemox_mm.weights import checked_loading
 
 
 def save(tmp_path, weights):

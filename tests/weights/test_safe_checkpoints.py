@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.runner import checkpoint
 
 from tests.engine.hooks.test_resumed_schedule_hook import run
-from uniemox_mm.engine.safe_checkpoints import distrust_checkpoints
+from uniemox_mm.weights.safe_checkpoints import distrust_checkpoints
 
 
 @pytest.fixture

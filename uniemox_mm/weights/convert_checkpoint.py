@@ -7,24 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uniemox_mm.models.target_generators.openai_archive import (
-    is_torchscript,
-    read_torchscript,
-)
-from uniemox_mm.models.weight_files import (
-    SAFETENSORS,
-    file_sha256,
-    read_checkpoint,
-    weights_of,
-)
 from uniemox_mm.utils.atomic_files import atomic_file
 from uniemox_mm.utils.printable import printable
 from uniemox_mm.version import __version__
 
 from .conversion import convert_weights
+from .conversion_report import ConversionReport
 from .names import HEADS
-from .report import ConversionReport
+from .openai_archive import is_torchscript, read_torchscript
 from .targets import check_target, is_same_file
+from .weight_files import SAFETENSORS, file_sha256, read_checkpoint, weights_of
 
 _ENTRIES = ('state_dict', 'model')
 _WRAPPER = 'module.'

@@ -4,16 +4,10 @@ import timm
 import torch
 from mmengine.config import Config
 
-from tests.apis.converters.plain_mae import PlainMAE
 from tests.helpers import ROOT
-from uniemox_mm.apis.converters.names import (
-    CLIP,
-    DECODER,
-    ENCODER,
-    HEAD,
-    rename,
-)
+from tests.weights.plain_mae import PlainMAE
 from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.weights.names import CLIP, DECODER, ENCODER, HEAD, rename
 
 VIT_L = dict(
     grid=14,

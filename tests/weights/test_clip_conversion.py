@@ -4,13 +4,13 @@ import open_clip
 import pytest
 import torch
 
-from tests.apis.converters.comparing import close, same
 from tests.helpers import TEACHER, build
 from tests.models.target_generators.test_clip_teacher import AsPublished
-from tests.models.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.converters import convert_checkpoint, convert_weights
-from uniemox_mm.models.encoder_weights import load_encoder
-from uniemox_mm.models.weight_files import load_weights
+from tests.weights.comparing import close, same
+from tests.weights.test_encoder_weights import CLASSIFIER
+from uniemox_mm.weights import convert_checkpoint, convert_weights
+from uniemox_mm.weights.encoder_weights import load_encoder
+from uniemox_mm.weights.weight_files import load_weights
 
 ARCH = dict(embed_dims=64, num_layers=2, num_heads=1, feedforward_channels=256)
 QUICK = "layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU'))"
