@@ -16,7 +16,7 @@ import argparse
 import sys
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.converters.exporting import EXPORTS, export_checkpoint
+from uniemox_mm.export.export_checkpoint import EXPORTS, export_checkpoint
 
 
 def parse_args() -> argparse.Namespace:

@@ -17,11 +17,11 @@ from tests.apis.inference.classifiers import (
 )
 from tests.helpers import ROOT
 from uniemox_mm import EmotionInferencer
-from uniemox_mm.apis.converters.exporting import export_checkpoint
 from uniemox_mm.apis.inference.allowed_parts import ALLOWED
 from uniemox_mm.apis.inference.exported_config import read_exported_config
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.export.export_checkpoint import export_checkpoint
 
 CONFIGS = [
     *sorted(ROOT.glob('configs/baselines/*.py')),

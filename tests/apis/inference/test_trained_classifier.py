@@ -16,9 +16,9 @@ from tests.apis.inference.classifiers import (
 )
 from tests.helpers import EMO_MAE, build, tiny_config
 from uniemox_mm import EmotionInferencer
-from uniemox_mm.apis.converters.exporting import export_checkpoint
-from uniemox_mm.apis.converters.trained_model import read_trained
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.export.export_checkpoint import export_checkpoint
+from uniemox_mm.export.trained_model import read_trained
 
 
 def test_work_dir_file_and_config_are_the_same(work_dir, model):

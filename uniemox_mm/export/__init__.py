@@ -1,5 +1,5 @@
 """Weights for other projects."""
 
-from .exporting import export_checkpoint
+from .export_checkpoint import export_checkpoint
 
 __all__ = ['export_checkpoint']

@@ -12,9 +12,9 @@ from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
 from tests.helpers import tiny_finetune
-from uniemox_mm.apis.converters import export_checkpoint
-from uniemox_mm.apis.converters.preprocessing import describe_preprocessing
-from uniemox_mm.apis.converters.timm_export import crop_fraction
+from uniemox_mm.export import export_checkpoint
+from uniemox_mm.export.preprocessing import describe_preprocessing
+from uniemox_mm.export.timm_export import crop_fraction
 
 LOAD = dict(type='LoadEmotionImage')
 EDGE = dict(type='ResizeEdge', scale=36, edge='short')

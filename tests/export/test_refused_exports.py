@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from uniemox_mm.apis.converters import export_checkpoint
-from uniemox_mm.weights import convert_checkpoint, program_export
+from uniemox_mm.export import export_checkpoint, program_export
+from uniemox_mm.weights import convert_checkpoint
 
 
 def refusal(*arguments, **options):

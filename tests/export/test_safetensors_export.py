@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from tests.weights.comparing import CLASSES, same
 from uniemox_mm.apis import load_pretrained
-from uniemox_mm.apis.converters import export_checkpoint
+from uniemox_mm.export import export_checkpoint
 from uniemox_mm.version import __version__
 from uniemox_mm.weights import convert_checkpoint
 from uniemox_mm.weights.weight_files import (

@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 
 from tests.weights.comparing import close, logits
-from uniemox_mm.apis.converters import export_checkpoint
+from uniemox_mm.export import export_checkpoint
 
 
 def test_onnx_gives_the_same_logits(classifier, tmp_path):

@@ -14,11 +14,11 @@ from tests.helpers import EMO_MAE, ROOT
 from tests.weights.comparing import CLASSES, close, logits, randomised, same
 from tests.weights.plain_mae import encoder_of, random_mae
 from tests.weights.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.converters import export_checkpoint
-from uniemox_mm.apis.converters.preprocessing import describe_preprocessing
-from uniemox_mm.apis.converters.timm_export import timm_model
-from uniemox_mm.apis.converters.trained_model import TrainedModel
 from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.export import export_checkpoint
+from uniemox_mm.export.preprocessing import describe_preprocessing
+from uniemox_mm.export.timm_export import timm_model
+from uniemox_mm.export.trained_model import TrainedModel
 from uniemox_mm.weights import convert_checkpoint
 from uniemox_mm.weights.weight_files import load_weights
 
