@@ -1,8 +1,11 @@
+import shutil
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 
 import uniemox_mm  # noqa: F401
+from tests.datasets.miniatures import write_miniature
 from tests.detectors import narrow_yolov3, rtmdet, yolov3  # noqa: F401
 from uniemox_mm.datasets.drawn_emoset import draw_emoset
 
@@ -29,3 +32,22 @@ def drawn(tmp_path_factory):
 def own_drawn(tmp_path):
     """A drawn data set to damage."""
     return draw_emoset(tmp_path / 'own', train=16, val=8, test=8, size=64)
+
+
+@pytest.fixture(scope='session')
+def mini(tmp_path_factory):
+    """Miniature downloads by name, made once, that no test may change."""
+    folder = tmp_path_factory.mktemp('miniatures')
+
+    def find(name):
+        if not (folder / name).exists():
+            write_miniature(name, folder / name)
+        return folder / name
+
+    return find
+
+
+@pytest.fixture
+def own_mini(mini, tmp_path):
+    """Copies of them to write to."""
+    return lambda name: shutil.copytree(mini(name), tmp_path / 'root')

@@ -8,7 +8,6 @@ from mmengine.config import Config
 
 from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT
-from uniemox_mm.apis.splits import make_splits
 from uniemox_mm.datasets import FI
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.reading_configs import (
@@ -19,6 +18,7 @@ from uniemox_mm.engine.reading_configs import (
     set_data_root,
     validation_note,
 )
+from uniemox_mm.preparation.make_splits import make_splits
 
 FINETUNE = ROOT / 'configs/finetune/vit-l_uniemox_fi.py'
 ANY = ROOT / 'configs/baselines/vit-l_mae.py'

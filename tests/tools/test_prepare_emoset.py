@@ -140,7 +140,7 @@ def test_errors_are_one_line(drawn, tmp_path):
 
 
 def test_the_papers_config_reads_both_forms(drawn, tmp_path):
-    from uniemox_mm.apis.prepared_emoset import prepare_emoset
+    from uniemox_mm.preparation.prepare_emoset import prepare_emoset
 
     prepare_emoset(drawn, tmp_path / 'out', short_side=48)
     cfg = Config.fromfile(ROOT / 'configs/uniemox_vit-l_pretrain.py')

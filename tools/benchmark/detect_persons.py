@@ -26,12 +26,12 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from uniemox_mm.apis.person_boxes import ReadyImages, write_person_boxes
 from uniemox_mm.datasets.image_lists import ImageList, list_images
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 from uniemox_mm.models.detectors.person_detector import DEFAULT
+from uniemox_mm.preparation.person_boxes import ReadyImages, write_person_boxes
 
 # Width and height of photographs, 3:2 and 4:3, both ways.
 SHAPES = ((1024, 683), (683, 1024), (1024, 768), (768, 1024))

@@ -18,12 +18,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from uniemox_mm.apis.splits.files import REPORT
-from uniemox_mm.apis.splits.made_splits import (
+from uniemox_mm.preparation.make_splits import (
     DATASETS,
     MadeSplits,
     make_splits,
 )
+from uniemox_mm.preparation.splits_files import REPORT
 
 SHOWN = 5
 

@@ -21,13 +21,13 @@ import torch
 from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
 
-from uniemox_mm.apis.prepared_emoset import REPORT, prepare_emoset
 from uniemox_mm.datasets import TextFeatures
-from uniemox_mm.datasets.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
-from uniemox_mm.datasets.preparation.emoset_samples import IMAGES
 from uniemox_mm.engine.feature_folders import cache_folder
 from uniemox_mm.engine.text_feature_cache import write_cache
 from uniemox_mm.models import PersonDetector
+from uniemox_mm.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
+from uniemox_mm.preparation.emoset_samples import IMAGES
+from uniemox_mm.preparation.prepare_emoset import REPORT, prepare_emoset
 from uniemox_mm.utils.json_files import read_json
 
 SHOWN = 10

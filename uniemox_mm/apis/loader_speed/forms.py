@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from uniemox_mm.apis.prepared_emoset import prepare_emoset
 from uniemox_mm.datasets import BaseEmotionDataset, EmoSet, LoadEmotionImage
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.preparation.prepare_emoset import prepare_emoset
 
 RAW, FILES, DATABASE = 'raw JPEG', 'prepared files', 'prepared LMDB'
 _PERSONS = 'persons.json'

@@ -1,1 +1,0 @@
-"""Checks and rewrites a download before it is trained on."""

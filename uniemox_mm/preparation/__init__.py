@@ -1,0 +1,1 @@
+"""A download made into what training reads: EmoSet, splits, person boxes."""
