@@ -18,11 +18,11 @@ from tests.engine.strategies.sharded_training import (
 from tests.helpers import EMO_MAE, build, run_distributed, samples
 from tests.models.detectors.test_person_detector import SIZES, noise
 from tests.weights.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.features import extract_features
 from uniemox_mm.apis.step_speed.agreement import disagreement
 from uniemox_mm.apis.step_speed.arrangements import build_arrangements
 from uniemox_mm.apis.step_speed.waiting import count_waits
 from uniemox_mm.engine.strategies import EmoFSDPStrategy
+from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.models import PersonDetector
 
 pytestmark = pytest.mark.skipif(

@@ -23,13 +23,13 @@ from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.features import extract_features
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.evaluation import evaluate
+from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.evaluation.nearest_neighbours import predict_by_neighbours
 from uniemox_mm.evaluation.report_files import markdown, write_report
 from uniemox_mm.weights.encoder_weights import MisfitError

@@ -22,8 +22,8 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
 
 from uniemox_mm.datasets import TextFeatures
-from uniemox_mm.engine.feature_folders import cache_folder
-from uniemox_mm.engine.text_feature_cache import write_cache
+from uniemox_mm.datasets.features.feature_folders import cache_folder
+from uniemox_mm.datasets.features.text_feature_cache import write_cache
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
 from uniemox_mm.preparation.emoset_samples import IMAGES

@@ -1,5 +1,11 @@
 """Images, boxes, captions and text features."""
 
+from uniemox_mm.datasets.features.image_features import ImageFeatures
+from uniemox_mm.datasets.features.text_features import (
+    TextFeatures,
+    write_text_features,
+)
+
 from .base_emotion import BaseEmotionDataset
 from .caers import CAERS
 from .captions import describe
@@ -10,8 +16,6 @@ from .errors import BadSampleError
 from .fi import FI
 from .folder_emotion import FolderEmotionDataset
 from .heco import HECO
-from .image_features import ImageFeatures
-from .text_features import TextFeatures, write_text_features
 from .transforms import LoadEmotionImage, PersonCrop, SceneAndPerson
 from .unbiased_emo import UnbiasedEmo
 

@@ -8,10 +8,10 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.datasets import BaseDataset
 
+from uniemox_mm.datasets.features.feature_cache import StaleFeaturesError
 from uniemox_mm.utils.json_files import read_json
 
 from .errors import BadSampleError
-from .feature_cache import StaleFeaturesError
 from .long_lists import collection_paused
 from .persons import read_person_file
 from .sample_randomness import seeded

@@ -6,6 +6,11 @@ from pathlib import Path
 import torch
 from mmpretrain.registry import DATASETS
 
+from uniemox_mm.datasets.features.image_features import (
+    ImageFeatures,
+    image_key,
+)
+from uniemox_mm.datasets.features.text_features import TextFeatures
 from uniemox_mm.utils.json_files import read_json
 
 from .base_emotion import BaseEmotionDataset
@@ -14,9 +19,7 @@ from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
 from .class_folders import listing
 from .emoset_rows import check_info, parse_row
 from .errors import BadSampleError
-from .image_features import ImageFeatures, image_key
 from .long_lists import openmmlab_rows
-from .text_features import TextFeatures
 
 
 @DATASETS.register_module()

@@ -15,7 +15,6 @@ from sklearn.metrics import pairwise_distances
 
 from tests.apis.inference.classifiers import load_model, write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build
-from uniemox_mm.apis.features import extract_features
 from uniemox_mm.apis.pictures import embeddings
 from uniemox_mm.apis.pictures.checkpoints import (
     NamedCheckpoint,
@@ -29,6 +28,7 @@ from uniemox_mm.apis.pictures.embeddings import (
     load_encoder_or_classifier,
 )
 from uniemox_mm.datasets.drawn_emoset import draw_class_folders
+from uniemox_mm.evaluation.features import extract_features
 
 
 @pytest.fixture(scope='module')

@@ -7,7 +7,7 @@ from mmengine.dataset import default_collate
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 
-from uniemox_mm.apis.features import pooled
+from uniemox_mm.evaluation.features import pooled
 from uniemox_mm.models.detectors import PersonDetector
 
 

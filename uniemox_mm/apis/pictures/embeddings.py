@@ -16,10 +16,10 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from uniemox_mm.apis.features import extract_features
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
+from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.weights.encoder_weights import MisfitError, load_classifier
 from uniemox_mm.weights.weight_files import load_weights
 

@@ -9,9 +9,10 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from uniemox_mm.datasets import ImageFeatures
-
-from ..feature_folders import cache_folder, wait_for
-from ..image_feature_cache import compute_image_features
+from uniemox_mm.datasets.features.feature_folders import cache_folder, wait_for
+from uniemox_mm.datasets.features.image_feature_cache import (
+    compute_image_features,
+)
 
 
 @HOOKS.register_module()

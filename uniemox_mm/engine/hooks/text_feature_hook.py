@@ -9,9 +9,8 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from uniemox_mm.datasets import TextFeatures
-
-from ..feature_folders import cache_folder, wait_for
-from ..text_feature_cache import write_cache
+from uniemox_mm.datasets.features.feature_folders import cache_folder, wait_for
+from uniemox_mm.datasets.features.text_feature_cache import write_cache
 
 
 @HOOKS.register_module()

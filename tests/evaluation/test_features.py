@@ -6,7 +6,7 @@ from mmpretrain.structures import DataSample
 
 from tests.helpers import build
 from tests.weights.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.features import extract_features, pooled
+from uniemox_mm.evaluation.features import extract_features, pooled
 
 
 def batches(count):

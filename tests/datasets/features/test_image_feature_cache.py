@@ -10,8 +10,10 @@ from PIL import Image
 
 from tests.helpers import C3, TEACHER, build
 from uniemox_mm.datasets import BadSampleError, EmoSet, ImageFeatures
-from uniemox_mm.engine import image_feature_cache
-from uniemox_mm.engine.image_feature_cache import compute_image_features
+from uniemox_mm.datasets.features import image_feature_cache
+from uniemox_mm.datasets.features.image_feature_cache import (
+    compute_image_features,
+)
 
 FILES = ['features.npy', 'hashes.npy', 'images.txt', 'meta.json']
 

@@ -6,12 +6,12 @@ import pytest
 from torch.utils.data import DataLoader
 
 from uniemox_mm.datasets import EmoSet, ImageFeatures
-from uniemox_mm.datasets.feature_cache import (
+from uniemox_mm.datasets.features.feature_cache import (
     StaleFeaturesError,
     key_hash,
     write_feature_cache,
 )
-from uniemox_mm.datasets.image_features import image_key
+from uniemox_mm.datasets.features.image_features import image_key
 
 TEACHER = dict(model='ViT-B-16', embed_dim=4, image_weights_sha256='abc')
 REMEDY = (

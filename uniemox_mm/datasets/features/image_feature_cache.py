@@ -21,9 +21,9 @@ from uniemox_mm.datasets import (
     ImageFeatures,
     LoadEmotionImage,
 )
-from uniemox_mm.datasets.feature_cache import key_hash, write_feature_cache
 from uniemox_mm.utils.chunked_job import ChunkedJob
 
+from .feature_cache import key_hash, write_feature_cache
 from .feature_folders import check_writable
 
 _CHUNK = 1024  # images
