@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.pictures.cam_sheet import draw_activation_maps
-from uniemox_mm.apis.pictures.checkpoints import (
+from uniemox_mm.utils.picture_sheet import write_png
+from uniemox_mm.visualization.cam_sheet import draw_activation_maps
+from uniemox_mm.visualization.checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
-from uniemox_mm.utils.picture_sheet import write_png
 
 
 def parse_args() -> argparse.Namespace:

@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.pictures.checkpoints import (
+from uniemox_mm.visualization.checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
-from uniemox_mm.apis.pictures.embedding_figure import draw_embeddings
-from uniemox_mm.apis.pictures.embeddings import embed_split
+from uniemox_mm.visualization.embedding_figure import draw_embeddings
+from uniemox_mm.visualization.embeddings import embed_split
 
 TITLES = dict(tsne='t-SNE', umap='UMAP')
 

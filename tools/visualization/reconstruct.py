@@ -18,18 +18,18 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.pictures.checkpoints import (
+from uniemox_mm.utils.picture_sheet import write_png
+from uniemox_mm.visualization.checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
-from uniemox_mm.apis.pictures.reconstructions import (
+from uniemox_mm.visualization.reconstructions import (
     choose_paths,
     draw_reconstructions,
     given_paths,
     load_painters,
     reconstruct_images,
 )
-from uniemox_mm.utils.picture_sheet import write_png
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from uniemox_mm.apis.pictures.checkpoints import short_names
-from uniemox_mm.apis.pictures.training_figure import draw_training
-from uniemox_mm.apis.pictures.training_logs import read_training_log
+from uniemox_mm.visualization.checkpoints import short_names
+from uniemox_mm.visualization.training_figure import draw_training
+from uniemox_mm.visualization.training_logs import read_training_log
 
 
 def main() -> None:

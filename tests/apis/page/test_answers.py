@@ -22,8 +22,8 @@ from uniemox_mm.apis.page import PageModels, load_models, look_at, paint
 from uniemox_mm.apis.page.answers import Answer, Painting
 from uniemox_mm.apis.page.known_boxes import KnownBoxes
 from uniemox_mm.apis.page.models import default_ratio, largest_ratio
-from uniemox_mm.apis.pictures.activation_maps import activation_maps
-from uniemox_mm.apis.pictures.cam_sheet import overlay
+from uniemox_mm.visualization.activation_maps import activation_maps
+from uniemox_mm.visualization.cam_sheet import overlay
 
 ROWS = 4  # of patches, each 8 pixels and enlarged by 12
 

@@ -8,14 +8,14 @@ from PIL import Image
 
 from uniemox_mm.apis.inference.drawing import with_boxes
 from uniemox_mm.apis.inference.sources import Source
-from uniemox_mm.apis.pictures.activation_maps import activation_maps
-from uniemox_mm.apis.pictures.cam_sheet import (
+from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.visualization.activation_maps import activation_maps
+from uniemox_mm.visualization.cam_sheet import (
     nothing_speaks_for,
     overlay,
     to_rgb,
 )
-from uniemox_mm.apis.pictures.reconstructions import reconstruct_images
-from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.visualization.reconstructions import reconstruct_images
 
 from .models import PageModels
 

@@ -11,12 +11,9 @@ from uniemox_mm.apis.inference import (
     EmotionInferencer,
     ZeroShotEmotionInferencer,
 )
-from uniemox_mm.apis.pictures.checkpoints import (
-    name_checkpoints,
-    short_names,
-)
-from uniemox_mm.apis.pictures.reconstructions import load_painters
 from uniemox_mm.engine.reading_configs import resolve_checkpoint
+from uniemox_mm.visualization.checkpoints import name_checkpoints, short_names
+from uniemox_mm.visualization.reconstructions import load_painters
 
 from .known_boxes import KnownBoxes
 

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from tests.apis.inference.classifiers import write_work_dir
-from uniemox_mm.apis.pictures.checkpoints import name_checkpoints, short_names
+from uniemox_mm.visualization.checkpoints import name_checkpoints, short_names
 
 
 @pytest.fixture(scope='module')

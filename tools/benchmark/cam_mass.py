@@ -13,8 +13,7 @@ from tqdm import tqdm
 from uniemox_mm.apis.inference.preparation import Preparation
 from uniemox_mm.apis.inference.sources import Source
 from uniemox_mm.apis.inference.trained_classifier import tested_dataset
-
-from .activation_maps import activation_maps
+from uniemox_mm.visualization.activation_maps import activation_maps
 
 _BATCH = 32
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from cam_mass import cam_mass
 from PIL import Image
 
 from tests.apis.inference.classifiers import (
@@ -19,25 +20,24 @@ from tests.helpers import EMO_MAE, build, tiny_config
 from uniemox_mm.apis.inference.trained_classifier import (
     load_trained_classifier,
 )
-from uniemox_mm.apis.pictures import cam_sheet
-from uniemox_mm.apis.pictures.activation_maps import activation_maps
-from uniemox_mm.apis.pictures.cam_mass import cam_mass
-from uniemox_mm.apis.pictures.cam_sheet import (
+from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.datasets.planted_objects import OBJECTS, plant_objects
+from uniemox_mm.utils.picture_sheet import GAP, LINE
+from uniemox_mm.visualization import cam_sheet
+from uniemox_mm.visualization.activation_maps import activation_maps
+from uniemox_mm.visualization.cam_sheet import (
     draw_activation_maps,
     overlay,
     ready_images,
 )
-from uniemox_mm.apis.pictures.checkpoints import name_checkpoints
-from uniemox_mm.apis.pictures.reconstructions import (
+from uniemox_mm.visualization.checkpoints import name_checkpoints
+from uniemox_mm.visualization.reconstructions import (
     choose_paths,
     draw_reconstructions,
     given_paths,
     load_painters,
     reconstruct_images,
 )
-from uniemox_mm.datasets import BadSampleError
-from uniemox_mm.datasets.planted_objects import OBJECTS, plant_objects
-from uniemox_mm.utils.picture_sheet import GAP, LINE
 
 ZOOM = 5  # 160 / 32
 

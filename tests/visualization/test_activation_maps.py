@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from cam_mass import mass_inside
 
 from tests.helpers import build
 from tests.weights.test_encoder_weights import BACKBONE, CLASSIFIER
-from uniemox_mm.apis.pictures.activation_maps import activation_maps
-from uniemox_mm.apis.pictures.cam_layers import choose_layer, to_map
-from uniemox_mm.apis.pictures.cam_mass import mass_inside
+from uniemox_mm.visualization.activation_maps import activation_maps
+from uniemox_mm.visualization.cam_layers import choose_layer, to_map
 
 PIXELS = dict(mean=[127.5] * 3, std=[50.0] * 3, to_rgb=True, num_classes=8)
 OF_CLS = dict(BACKBONE, out_type='cls_token', final_norm=True)

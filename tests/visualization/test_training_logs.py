@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from uniemox_mm.apis.pictures.training_figure import draw_training
-from uniemox_mm.apis.pictures.training_logs import read_training_log
+from uniemox_mm.visualization.training_figure import draw_training
+from uniemox_mm.visualization.training_logs import read_training_log
 
 
 def write_log(work_dir, name, entries, tail=''):

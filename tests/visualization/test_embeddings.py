@@ -15,20 +15,20 @@ from sklearn.metrics import pairwise_distances
 
 from tests.apis.inference.classifiers import load_model, write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build
-from uniemox_mm.apis.pictures import embeddings
-from uniemox_mm.apis.pictures.checkpoints import (
+from uniemox_mm.datasets.drawn_emoset import draw_class_folders
+from uniemox_mm.evaluation.features import extract_features
+from uniemox_mm.visualization import embeddings
+from uniemox_mm.visualization.checkpoints import (
     NamedCheckpoint,
     name_checkpoints,
 )
-from uniemox_mm.apis.pictures.embedding_figure import draw_embeddings
-from uniemox_mm.apis.pictures.embeddings import (
+from uniemox_mm.visualization.embedding_figure import draw_embeddings
+from uniemox_mm.visualization.embeddings import (
     Embedding,
     embed_split,
     layout,
     load_encoder_or_classifier,
 )
-from uniemox_mm.datasets.drawn_emoset import draw_class_folders
-from uniemox_mm.evaluation.features import extract_features
 
 
 @pytest.fixture(scope='module')
