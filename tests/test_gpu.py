@@ -7,8 +7,10 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.structures import DataSample
+from step_speed.agreement import disagreement
+from step_speed.arrangements import build_arrangements
+from step_speed.waiting import count_waits
 
-from tests.apis.step_speed.conftest import config
 from tests.engine.strategies.sharded_training import (
     OPTIMIZER,
     prepare,
@@ -17,10 +19,8 @@ from tests.engine.strategies.sharded_training import (
 )
 from tests.helpers import EMO_MAE, build, run_distributed, samples
 from tests.models.detectors.test_person_detector import SIZES, noise
+from tests.tools.benchmark.step_speed.conftest import config
 from tests.weights.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.step_speed.agreement import disagreement
-from uniemox_mm.apis.step_speed.arrangements import build_arrangements
-from uniemox_mm.apis.step_speed.waiting import count_waits
 from uniemox_mm.engine.strategies import EmoFSDPStrategy
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.models import PersonDetector

@@ -18,11 +18,11 @@ import logging
 import sys
 from pathlib import Path
 
+from loader_speed import markdown, measure_loader
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
-from uniemox_mm.apis.loader_speed import markdown, measure_loader
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.utils.atomic_files import atomic_file
 

@@ -16,7 +16,8 @@ import logging
 import sys
 from pathlib import Path
 
-from uniemox_mm.apis.startup import markdown, measure_startup
+from startup_speed import markdown, measure_startup
+
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.utils.atomic_files import atomic_file
 

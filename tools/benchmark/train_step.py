@@ -21,10 +21,10 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
+from step_speed import ARRANGEMENTS, markdown, measure_steps
 from tqdm import tqdm
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.step_speed import ARRANGEMENTS, markdown, measure_steps
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.reading_configs import read_config
 from uniemox_mm.utils.atomic_files import atomic_file

@@ -6,14 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from loader_speed import benchmark, measure_loader
+from loader_speed.benchmark import powers_of_two
+from loader_speed.worker_speed import build_loader, measure_workers
 from mmpretrain.registry import DATASETS
 
-from uniemox_mm.apis.loader_speed import benchmark, measure_loader
-from uniemox_mm.apis.loader_speed.benchmark import powers_of_two
-from uniemox_mm.apis.loader_speed.worker_speed import (
-    build_loader,
-    measure_workers,
-)
 from uniemox_mm.datasets import EmoSet
 
 

@@ -1,4 +1,4 @@
-from uniemox_mm.apis.step_speed import markdown
+from step_speed import markdown
 
 RESULT = dict(
     config='configs/x.py',

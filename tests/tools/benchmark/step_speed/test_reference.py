@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from step_speed.agreement import GivenNoise, disagreement
+from step_speed.batches import for_reference
+from step_speed.reference import plain_attention
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.helpers import BACKBONE, C3
 from tests.op_counts import OpCounts
-from uniemox_mm.apis.step_speed.agreement import GivenNoise, disagreement
-from uniemox_mm.apis.step_speed.batches import for_reference
-from uniemox_mm.apis.step_speed.reference import plain_attention
 
 FUSIONS = [
     'AdditionFusion',

@@ -3,12 +3,7 @@ import warnings
 
 import pytest
 import torch
-
-from uniemox_mm.apis.step_speed.waiting import (
-    count_waits,
-    gaps,
-    profile_gaps,
-)
+from step_speed.waiting import count_waits, gaps, profile_gaps
 
 CPU = torch.device('cpu')
 

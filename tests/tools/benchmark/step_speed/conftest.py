@@ -5,10 +5,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from step_speed import reference
+from step_speed.arrangements import build_arrangements
 
 from tests.helpers import EMO_MAE
-from uniemox_mm.apis.step_speed import reference
-from uniemox_mm.apis.step_speed.arrangements import build_arrangements
 
 CPU = torch.device('cpu')
 

@@ -1,12 +1,9 @@
 import pytest
+from loader_speed.forms import prepared_forms, write_download
+from loader_speed.photographs import photographs
 from mmengine.config import Config
 
 from tests.helpers import ROOT
-from uniemox_mm.apis.loader_speed.forms import (
-    prepared_forms,
-    write_download,
-)
-from uniemox_mm.apis.loader_speed.photographs import photographs
 
 
 @pytest.fixture(scope='session')

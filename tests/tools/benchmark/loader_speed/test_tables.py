@@ -1,10 +1,9 @@
 """Ratios and tables, from times that are given."""
 
 import pytest
-
-from uniemox_mm.apis.loader_speed import markdown
-from uniemox_mm.apis.loader_speed.ratios import Spread, Times
-from uniemox_mm.apis.loader_speed.variants import WAYS
+from loader_speed import markdown
+from loader_speed.ratios import Spread, Times
+from loader_speed.variants import WAYS
 
 RAW, FILES, DATABASE = 'raw JPEG', 'prepared files', 'prepared LMDB'
 STEPS = ('read', 'decode', 'scene', 'person', 'pack')

@@ -2,9 +2,8 @@ import io
 
 import numpy as np
 import pytest
+from loader_speed.photographs import SHAPES, photographs
 from PIL import Image
-
-from uniemox_mm.apis.loader_speed.photographs import SHAPES, photographs
 
 
 @pytest.fixture(scope='module')

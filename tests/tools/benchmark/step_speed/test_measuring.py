@@ -6,11 +6,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from step_speed import measuring
+from step_speed.arrangements import Arrangement
+from step_speed.parts import time_parts
 
-from tests.apis.step_speed.conftest import CPU, config
-from uniemox_mm.apis.step_speed import measuring
-from uniemox_mm.apis.step_speed.arrangements import Arrangement
-from uniemox_mm.apis.step_speed.parts import time_parts
+from tests.tools.benchmark.step_speed.conftest import CPU, config
 
 
 def measure(names, **options):

@@ -1,6 +1,7 @@
 """Starts real trainings, and takes the times of their starts."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hardware import describe_machine
 from mmengine.config import Config
 from tqdm import tqdm
 
-from ..hardware import describe_machine
 from .rows import write_rows
 
 
@@ -113,7 +114,7 @@ def startup_config(
             ),
         }
     )
-    cfg.custom_imports.imports.append('uniemox_mm.apis.startup.stamps')
+    cfg.custom_imports.imports.append('startup_speed.stamps')
     return cfg
 
 
@@ -122,7 +123,12 @@ def _run(command: list[str], folder: Path) -> dict[str, Any]:
     stamps.unlink(missing_ok=True)
     with log.open('w') as file:
         begin = time.time()
-        subprocess.run(command, stdout=file, stderr=subprocess.STDOUT)
+        subprocess.run(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+        )
     if not stamps.is_file():
         said = log.read_text().strip().rpartition('\n')[2]
         raise RuntimeError(

@@ -4,10 +4,10 @@ import json
 import sys
 
 import pytest
+from loader_speed import markdown
 from mmengine.logging import MMLogger
 
 from tests.helpers import ROOT
-from uniemox_mm.apis.loader_speed import markdown
 
 sys.path.insert(0, str(ROOT / 'tools/benchmark'))
 import loader

@@ -1,16 +1,13 @@
 import pytest
 import torch
 from mmpretrain.models import MAE
+from step_speed.arrangements import ARRANGEMENTS, build_arrangements
+from step_speed.memory import peak_bytes
+from step_speed.parts import time_parts
 from torch import nn
 
-from tests.apis.step_speed.conftest import CPU, config
+from tests.tools.benchmark.step_speed.conftest import CPU, config
 from tests.weights.test_encoder_weights import CLASSIFIER
-from uniemox_mm.apis.step_speed.arrangements import (
-    ARRANGEMENTS,
-    build_arrangements,
-)
-from uniemox_mm.apis.step_speed.memory import peak_bytes
-from uniemox_mm.apis.step_speed.parts import time_parts
 
 
 def test_all_start_from_the_same_weights(build):

@@ -2,8 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-
-from uniemox_mm.apis.step_speed.timing import interleave, ratio, spread
+from step_speed.timing import interleave, ratio, spread
 
 
 def test_all_have_a_turn_in_every_round_in_changing_order():

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from hardware import describe_machine
 from mmengine.config import Config
 
 from uniemox_mm.models import EmoMAE
 
-from ..hardware import describe_machine
 from .agreement import disagreement
 from .arrangements import Arrangement, build_arrangements
 from .goals import PAIRS

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from loader_speed.forms import sample_of
+from loader_speed.photographs import photographs
 from mmpretrain.registry import DATASETS
 
-from uniemox_mm.apis.loader_speed.forms import sample_of
-from uniemox_mm.apis.loader_speed.photographs import photographs
 from uniemox_mm.datasets import EmoSet
 
 

@@ -9,15 +9,11 @@ import os
 import numpy as np
 import pytest
 from mmengine.config import Config
+from startup_speed import markdown, measure_startup, write_rows
+from startup_speed.measuring import startup_config
+from startup_speed.memory import children_of, memory_of, private_part
 
 from tests.helpers import ROOT
-from uniemox_mm.apis.startup import markdown, measure_startup, write_rows
-from uniemox_mm.apis.startup.measuring import startup_config
-from uniemox_mm.apis.startup.memory import (
-    children_of,
-    memory_of,
-    private_part,
-)
 from uniemox_mm.datasets import EmoSet
 from uniemox_mm.datasets.captions import describe
 from uniemox_mm.datasets.persons import check_persons

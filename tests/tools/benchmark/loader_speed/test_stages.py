@@ -5,9 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from mmpretrain.registry import DATASETS
-
-from uniemox_mm.apis.loader_speed.stages import (
+from loader_speed.stages import (
     BOTH,
     SCENE,
     STEPS,
@@ -15,7 +13,7 @@ from uniemox_mm.apis.loader_speed.stages import (
     Stages,
     clocked_pipeline,
 )
-from uniemox_mm.apis.loader_speed.variants import (
+from loader_speed.variants import (
     BY_PILLOW,
     BY_TORCH,
     SEED,
@@ -25,6 +23,8 @@ from uniemox_mm.apis.loader_speed.variants import (
     measure_variants,
     way_of,
 )
+from mmpretrain.registry import DATASETS
+
 from uniemox_mm.datasets import LoadEmotionImage
 from uniemox_mm.datasets.transforms import fast_resize
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loader_speed import backends
+from loader_speed.backends import LOADERS, CV2Loading, missing
 from PIL import Image
 
-from uniemox_mm.apis.loader_speed import backends
-from uniemox_mm.apis.loader_speed.backends import LOADERS, CV2Loading, missing
 from uniemox_mm.datasets import LoadEmotionImage
 
 

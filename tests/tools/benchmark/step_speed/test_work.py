@@ -1,9 +1,9 @@
 """Multiply-adds against a count by hand."""
 
 import torch
+from step_speed.work import matmul_peak, multiply_adds
 
 from tests.helpers import C3
-from uniemox_mm.apis.step_speed.work import matmul_peak, multiply_adds
 
 N = 4
 PIXELS = 8 * 8 * 3
