@@ -2,12 +2,12 @@ import shutil
 
 import pytest
 import torch
+from drawn_emoset import draw_emoset
 from mmengine.registry import init_default_scope
 
 import uniemox_mm  # noqa: F401
 from tests.datasets.miniatures import write_miniature
 from tests.detectors import narrow_yolov3, rtmdet, yolov3  # noqa: F401
-from uniemox_mm.datasets.drawn_emoset import draw_emoset
 
 
 @pytest.fixture(autouse=True, scope='session')

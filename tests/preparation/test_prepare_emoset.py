@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_emoset import draw_emoset
 from PIL import Image
 
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage, PersonCrop, describe
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.datasets.drawn_emoset import draw_emoset
 from uniemox_mm.preparation import emoset_samples, emoset_steps
 from uniemox_mm.preparation.prepare_emoset import prepare_emoset
 

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from drawn_emoset import draw_emoset
 from mmengine.config import Config
 
 from tests.helpers import ROOT, tiny_config
@@ -17,7 +18,6 @@ from tests.tools.test_detect_persons import (
 )
 from tests.tools.test_train import environment
 from uniemox_mm.datasets import EmoSet
-from uniemox_mm.datasets.drawn_emoset import draw_emoset
 
 TOOL = 'tools/dataset_converters/prepare_emoset.py'
 

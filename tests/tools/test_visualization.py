@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn_emoset import draw_class_folders
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from tests.apis.inference.classifiers import write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build, tiny_config
-from uniemox_mm.datasets.drawn_emoset import draw_class_folders
 
 sys.path.insert(0, str(ROOT / 'tools/visualization'))
 from browse_pairs import (

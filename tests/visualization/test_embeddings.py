@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from drawn_emoset import draw_class_folders
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from mmengine.config import Config
@@ -15,7 +16,6 @@ from sklearn.metrics import pairwise_distances
 
 from tests.apis.inference.classifiers import load_model, write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build
-from uniemox_mm.datasets.drawn_emoset import draw_class_folders
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.visualization import embeddings
 from uniemox_mm.visualization.checkpoints import (

@@ -9,6 +9,7 @@ import pytest
 import torch
 from cam_mass import cam_mass
 from PIL import Image
+from planted_objects import OBJECTS, plant_objects
 
 from tests.apis.inference.classifiers import (
     load_model,
@@ -21,7 +22,6 @@ from uniemox_mm.apis.inference.trained_classifier import (
     load_trained_classifier,
 )
 from uniemox_mm.datasets import BadSampleError
-from uniemox_mm.datasets.planted_objects import OBJECTS, plant_objects
 from uniemox_mm.utils.picture_sheet import GAP, LINE
 from uniemox_mm.visualization import cam_sheet
 from uniemox_mm.visualization.activation_maps import activation_maps

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from uniemox_mm.datasets.drawn_emoset import draw_class_folders, draw_emoset
 from uniemox_mm.utils.atomic_files import atomic_file
+
+sys.path.append(str(Path(__file__).parents[1] / 'demo'))
+from drawn_emoset import draw_class_folders, draw_emoset
 
 ROOT = Path(__file__).parents[2]
 PRETRAIN = 'configs/uniemox_vit-tiny_demo.py'

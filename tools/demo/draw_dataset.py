@@ -7,7 +7,7 @@ Examples:
 
 import argparse
 
-from uniemox_mm.datasets.drawn_emoset import draw_class_folders, draw_emoset
+from drawn_emoset import draw_class_folders, draw_emoset
 
 
 def main() -> None:

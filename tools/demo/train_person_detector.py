@@ -15,12 +15,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from drawn_emoset import draw_emoset
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
 from uniemox_mm.datasets import EmoSet
-from uniemox_mm.datasets.drawn_emoset import draw_emoset
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 

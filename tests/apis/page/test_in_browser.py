@@ -9,11 +9,11 @@ import sys
 import time
 
 import pytest
+from drawn_emoset import draw_class_folders
 from PIL import Image
 
 from tests.apis.page.browser import asked_hosts, open_browser, wait
 from tests.helpers import ROOT
-from uniemox_mm.datasets.drawn_emoset import draw_class_folders
 
 pytestmark = pytest.mark.slow
 

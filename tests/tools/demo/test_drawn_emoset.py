@@ -2,10 +2,9 @@ import hashlib
 import json
 
 import numpy as np
+from drawn_emoset import draw_emoset
+from drawn_pictures import draw_sample
 from PIL import Image
-
-from uniemox_mm.datasets.drawn_emoset import draw_emoset
-from uniemox_mm.datasets.drawn_pictures import draw_sample
 
 
 def digest(root):

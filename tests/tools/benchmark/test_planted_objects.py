@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 from PIL import Image
+from planted_objects import OBJECTS, plant, plant_objects
 
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.datasets.planted_objects import OBJECTS, plant, plant_objects
 
 
 def test_the_object_is_inside_its_box_and_the_center_crop():

@@ -4,15 +4,17 @@ For measuring whether what claims to show where a network looks does so.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.utils.atomic_files import atomic_folder
 
-from .categories import EMOSET_CATEGORIES
-from .drawn_pictures import draw_sample, hsv_color
+sys.path.append(str(Path(__file__).parents[1] / 'demo'))
+from drawn_pictures import draw_sample, hsv_color
 
 OBJECTS = 'objects.json'
 _CORNERS = (0, 3, 4, 5)  # of the shapes; 0 is a disc

@@ -10,11 +10,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from drawn_pictures import draw_sample
 
+from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.utils.atomic_files import atomic_folder
-
-from .categories import EMOSET_CATEGORIES
-from .drawn_pictures import draw_sample
 
 
 def draw_emoset(
