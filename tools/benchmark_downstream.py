@@ -23,7 +23,8 @@ import signal
 import sys
 from pathlib import Path
 
-from uniemox_mm.apis.downstream import Comparison, compare
+from downstream import Comparison, compare
+
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended

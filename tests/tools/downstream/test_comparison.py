@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from downstream import compare
+from downstream.folders import missing_line
+from downstream.processes import run_logged
 from matplotlib.axes import Axes
 from PIL import Image
 
-from tests.apis.downstream.stand_ins import CONFIG, calls, write_stand_ins
 from tests.helpers import ARCH, ROOT, build
+from tests.tools.downstream.stand_ins import CONFIG, calls, write_stand_ins
 from tests.weights.test_encoder_weights import BACKBONE, CLASSIFIER
-from uniemox_mm.apis.downstream import compare
-from uniemox_mm.apis.downstream.folders import missing_line
-from uniemox_mm.apis.downstream.processes import run_logged
 
 NONE = -1  # stands for what the base of a config says
 
@@ -139,9 +139,7 @@ def test_the_table_is_there_after_every_run(place, monkeypatch):
         seen.append(table(place)['', 'top-1'][1:3])
         return run_logged(command, log)
 
-    monkeypatch.setattr(
-        'uniemox_mm.apis.downstream.comparison.run_logged', run
-    )
+    monkeypatch.setattr('downstream.comparison.run_logged', run)
     start(place)
     assert seen == [['not yet'] * 2] * 2 + [['50.00', 'not yet']] * 2
 

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-
-from uniemox_mm.apis.downstream import processes
-from uniemox_mm.apis.downstream.processes import last_lines, run_logged
+from downstream import processes
+from downstream.processes import last_lines, run_logged
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from uniemox_mm.apis.downstream.folders import find_folders, missing_line
+from downstream.folders import find_folders, missing_line
 
 
 def test_folders_are_found_in_any_case(tmp_path):

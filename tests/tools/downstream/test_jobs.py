@@ -5,14 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from downstream.jobs import Job, Recipe
+from downstream.settings import check_settings, write_settings
 
-from tests.apis.downstream.stand_ins import CONFIG
 from tests.helpers import ROOT
-from uniemox_mm.apis.downstream.jobs import Job, Recipe
-from uniemox_mm.apis.downstream.settings import (
-    check_settings,
-    write_settings,
-)
+from tests.tools.downstream.stand_ins import CONFIG
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 
 

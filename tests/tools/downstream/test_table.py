@@ -4,13 +4,8 @@ import csv
 import io
 
 import pytest
+from downstream.table import Results, csv_text, markdown, show
 
-from uniemox_mm.apis.downstream.table import (
-    Results,
-    csv_text,
-    markdown,
-    show,
-)
 from uniemox_mm.evaluation.paper_results import PAPER_RESULTS
 
 SIX = ('ube', 'fi', 'emotion6', 'emo8', 'caers', 'heco')
