@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.apis.inference.classifiers import (
+from tests.apis.classifiers import (
     expected_scores,
     load_model,
     photo,
@@ -20,7 +20,7 @@ from tests.helpers import EMO_MAE, build, tiny_config
 from tests.tools.test_train import execute
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.__main__ import main
-from uniemox_mm.apis.inference import predict_command
+from uniemox_mm.apis import predict_command
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
 

@@ -90,7 +90,7 @@ for _part in ('mmpretrain.datasets', 'mmpretrain.models'):
 from . import datasets, engine, evaluation, models  # noqa: E402
 
 if TYPE_CHECKING:
-    from .apis.inference import EmotionInferencer, ZeroShotEmotionInferencer
+    from .apis import EmotionInferencer, ZeroShotEmotionInferencer
 
 __all__ = [
     'EmotionInferencer',
@@ -106,5 +106,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Training needs none of them, and they import MMPretrain's inferencers.
     if name in ('EmotionInferencer', 'ZeroShotEmotionInferencer'):
-        return getattr(import_module('.apis.inference', __name__), name)
+        return getattr(import_module('.apis', __name__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from uniemox_mm.apis.inference import predict_command
+from .apis import predict_command
 
 
 def main(arguments: list[str] | None = None) -> int:

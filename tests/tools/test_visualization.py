@@ -13,7 +13,7 @@ from drawn_emoset import draw_class_folders
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
-from tests.apis.inference.classifiers import write_work_dir
+from tests.apis.classifiers import write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build, tiny_config
 
 sys.path.insert(0, str(ROOT / 'tools/visualization'))

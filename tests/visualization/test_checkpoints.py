@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from tests.apis.inference.classifiers import write_work_dir
+from tests.apis.classifiers import write_work_dir
 from uniemox_mm.visualization.checkpoints import name_checkpoints, short_names
 
 

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from sklearn.manifold import TSNE
 from sklearn.metrics import pairwise_distances
 
-from tests.apis.inference.classifiers import load_model, write_work_dir
+from tests.apis.classifiers import load_model, write_work_dir
 from tests.helpers import EMO_MAE, ROOT, build
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.visualization import embeddings

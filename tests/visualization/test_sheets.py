@@ -11,16 +11,9 @@ from cam_mass import cam_mass
 from PIL import Image
 from planted_objects import OBJECTS, plant_objects
 
-from tests.apis.inference.classifiers import (
-    load_model,
-    photo,
-    prepared,
-    write_work_dir,
-)
+from tests.apis.classifiers import load_model, photo, prepared, write_work_dir
 from tests.helpers import EMO_MAE, build, tiny_config
-from uniemox_mm.apis.inference.trained_classifier import (
-    load_trained_classifier,
-)
+from uniemox_mm.apis.trained_classifier import load_trained_classifier
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.utils.picture_sheet import GAP, LINE
 from uniemox_mm.visualization import cam_sheet

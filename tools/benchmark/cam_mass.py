@@ -10,9 +10,9 @@ from mmengine.model import BaseModel
 from mmpretrain.registry import DATASETS
 from tqdm import tqdm
 
-from uniemox_mm.apis.inference.preparation import Preparation
-from uniemox_mm.apis.inference.sources import Source
-from uniemox_mm.apis.inference.trained_classifier import tested_dataset
+from uniemox_mm.apis.preparation import Preparation
+from uniemox_mm.apis.trained_classifier import tested_dataset
+from uniemox_mm.datasets.image_sources import Source
 from uniemox_mm.visualization.activation_maps import activation_maps
 
 _BATCH = 32

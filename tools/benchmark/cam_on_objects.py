@@ -22,9 +22,7 @@ from planted_objects import OBJECTS, plant_objects
 from tqdm import tqdm
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.inference.trained_classifier import (
-    load_trained_classifier,
-)
+from uniemox_mm.apis.trained_classifier import load_trained_classifier
 from uniemox_mm.utils.atomic_files import atomic_file
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,14 @@
-"""What a person or a tool calls from Python."""
+"""Load models, ask them for the emotions of images, show them."""
 
 from uniemox_mm.weights.weight_files import load_weights
 
+from .emotion_inferencer import EmotionInferencer
 from .pretrained import load_pretrained
+from .zero_shot import ZeroShotEmotionInferencer
 
-__all__ = ['load_pretrained', 'load_weights']
+__all__ = [
+    'EmotionInferencer',
+    'ZeroShotEmotionInferencer',
+    'load_pretrained',
+    'load_weights',
+]

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from uniemox_mm.apis.inference.trained_classifier import tested_dataset
+from uniemox_mm.apis.trained_classifier import tested_dataset
 
 
 def _any(value: object) -> bool:

@@ -10,11 +10,11 @@ from mmengine.model import BaseModel
 from mmpretrain.models import BaseClassifier
 from torch import Tensor
 
-from uniemox_mm.apis.inference.trained_classifier import (
+from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.apis.trained_classifier import (
     find_config,
     load_trained_classifier,
 )
-from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.utils.quiet import quiet_logging
 from uniemox_mm.weights.checked_loading import check_weights

@@ -10,13 +10,13 @@ from mmengine.model import BaseModel
 from PIL import Image
 from tqdm import tqdm
 
-from uniemox_mm.apis.inference.preparation import Preparation
-from uniemox_mm.apis.inference.sources import list_sources
-from uniemox_mm.apis.inference.trained_classifier import (
+from uniemox_mm.apis.preparation import Preparation
+from uniemox_mm.apis.trained_classifier import (
     load_trained_classifier,
     tested_dataset,
 )
 from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.datasets.image_sources import list_sources
 from uniemox_mm.utils.picture_sheet import Cell, draw_sheet
 
 from .activation_maps import activation_maps

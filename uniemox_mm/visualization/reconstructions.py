@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from uniemox_mm.apis.inference.sources import list_sources
 from uniemox_mm.apis.pretrained import load_pretrained
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.center_crops import center_crops, spread_paths
+from uniemox_mm.datasets.image_sources import list_sources
 from uniemox_mm.datasets.lmdb_paths import split_lmdb_path
 from uniemox_mm.models.selfsup.reconstruction import (
     Reconstruction,

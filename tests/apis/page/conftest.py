@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.apis.inference.classifiers import photo, write_work_dir
+from tests.apis.classifiers import photo, write_work_dir
 from tests.helpers import EMO_MAE, build, tiny_config
 from uniemox_mm.apis.page import load_models
 

@@ -11,11 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.apis.inference.classifiers import (
-    expected_scores,
-    load_model,
-    photo,
-)
+from tests.apis.classifiers import expected_scores, load_model, photo
 from tests.helpers import TEACHER
 from uniemox_mm import EmotionInferencer, ZeroShotEmotionInferencer
 from uniemox_mm.apis.page import PageModels, load_models, look_at, paint

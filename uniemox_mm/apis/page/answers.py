@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from uniemox_mm.apis.inference.drawing import with_boxes
-from uniemox_mm.apis.inference.sources import Source
+from uniemox_mm.apis.drawing import with_boxes
 from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.datasets.image_sources import Source
 from uniemox_mm.visualization.activation_maps import activation_maps
 from uniemox_mm.visualization.cam_sheet import (
     nothing_speaks_for,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.model import BaseModel
 
-from uniemox_mm.apis.inference import (
+from uniemox_mm.apis import (
     EmotionInferencer,
     ZeroShotEmotionInferencer,
 )

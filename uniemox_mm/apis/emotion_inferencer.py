@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 
+from uniemox_mm.datasets.image_sources import Source
 from uniemox_mm.models.detectors import PersonDetector
 
 from .batches import classify, find_people
@@ -18,7 +19,6 @@ from .class_names import check_class_names
 from .drawing import draw_results
 from .preparation import Preparation
 from .results import to_result
-from .sources import Source
 from .streaming_inferencer import StreamingInferencer
 from .trained_classifier import load_trained_classifier, tested_dataset
 

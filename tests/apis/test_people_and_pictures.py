@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.apis.inference.classifiers import (
-    photo,
-)
+from tests.apis.classifiers import photo
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.models import PersonDetector

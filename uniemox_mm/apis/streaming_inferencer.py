@@ -9,8 +9,11 @@ from mmpretrain.structures import DataSample
 from tqdm import tqdm
 
 from uniemox_mm.datasets import BadSampleError
-
-from .sources import Source, is_one_image, list_sources
+from uniemox_mm.datasets.image_sources import (
+    Source,
+    is_one_image,
+    list_sources,
+)
 
 # More images than this get a progress bar.
 _FEW = 100

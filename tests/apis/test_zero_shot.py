@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.apis.inference.classifiers import photo
+from tests.apis.classifiers import photo
 from tests.helpers import TEACHER
 from uniemox_mm import EmotionInferencer, ZeroShotEmotionInferencer
 from uniemox_mm.datasets import BadSampleError

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from tests.apis.inference.classifiers import (
+from tests.apis.classifiers import (
     build_model,
     expected_scores,
     photo,

@@ -3,7 +3,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from tests.apis.inference.classifiers import load_model, photo, write_work_dir
+from tests.apis.classifiers import load_model, photo, write_work_dir
 from uniemox_mm import EmotionInferencer
 
 

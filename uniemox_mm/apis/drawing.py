@@ -8,7 +8,7 @@ from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 from PIL import Image, ImageDraw
 
-from .sources import Source
+from uniemox_mm.datasets.image_sources import Source
 
 
 def draw_results(

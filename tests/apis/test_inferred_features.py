@@ -6,10 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tests.apis.inference.classifiers import (
-    photo,
-    prepared,
-)
+from tests.apis.classifiers import photo, prepared
 
 
 def test_features_are_the_mean_of_the_patches(infer, model):

@@ -7,12 +7,10 @@ import pytest
 from mmengine.logging import MMLogger, print_log
 from PIL import Image
 
-from tests.apis.inference.classifiers import (
-    photo,
-)
+from tests.apis.classifiers import photo
 from tests.test_main import predict
-from uniemox_mm.apis.inference import predict_command
-from uniemox_mm.apis.inference.preparation import Preparation
+from uniemox_mm.apis import predict_command
+from uniemox_mm.apis.preparation import Preparation
 
 
 @pytest.fixture

@@ -6,11 +6,7 @@ import torch
 from mmpretrain import ImageClassificationInferencer, get_model
 from mmpretrain.structures import DataSample
 
-from tests.apis.inference.classifiers import (
-    expected_scores,
-    photo,
-    write_work_dir,
-)
+from tests.apis.classifiers import expected_scores, photo, write_work_dir
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES

@@ -6,10 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.apis.inference.classifiers import (
-    photo,
-    refusal,
-)
+from tests.apis.classifiers import photo, refusal
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 

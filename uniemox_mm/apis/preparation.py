@@ -10,10 +10,9 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 from uniemox_mm.datasets import BadSampleError
+from uniemox_mm.datasets.image_sources import Source, SourceReader
 from uniemox_mm.datasets.persons import check_persons
 from uniemox_mm.models.detectors.detector_input import prepare
-
-from .sources import Source, SourceReader
 
 
 class Preparation:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.apis.inference.classifiers import expected_scores, photo
+from tests.apis.classifiers import expected_scores, photo
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
 # What stands upright, by EXIF's definition of each orientation.
