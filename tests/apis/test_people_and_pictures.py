@@ -30,7 +30,10 @@ def test_people_are_those_of_the_detector(work_dir, detector, tmp_path):
     found = [results[i]['persons'] for i in (0, 1, 2, 4)]
     assert sum(map(len, expected)) > 4
     for boxes, own in zip(found, expected, strict=True):
-        np.testing.assert_allclose(boxes, own, atol=1e-3)
+        # Scores that differ in the last digit may change places.
+        apart = np.abs(boxes[:, None] - own).max(2)
+        assert len(boxes) == len(own)
+        assert max(apart.min(0).max(), apart.min(1).max()) < 1e-3
     assert results[3]['error'] == f'{tmp_path}/gone.png: no such image'
     assert not any('persons' in result for result in infer(inputs))
 
