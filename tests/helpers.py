@@ -59,6 +59,29 @@ EMO_MAE = dict(
     target_generator=TEACHER,
     distill=dict(type='CLIPSimilarityDistillLoss'),
 )
+CLASSIFIER_BACKBONE = dict(
+    type='VisionTransformer',
+    arch=ARCH,
+    img_size=32,
+    patch_size=8,
+    out_type='avg_featmap',
+    final_norm=False,
+)
+CLASSIFIER = dict(
+    type='ImageClassifier',
+    backbone=CLASSIFIER_BACKBONE,
+    head=dict(type='LinearClsHead', num_classes=8, in_channels=32),
+)
+PROBE = dict(
+    CLASSIFIER,
+    backbone=dict(
+        CLASSIFIER_BACKBONE,
+        out_type='cls_token',
+        final_norm=True,
+        frozen_stages=2,
+    ),
+    neck=dict(type='ClsBatchNormNeck', input_features=32),
+)
 
 
 def build(cfg: dict, **changes) -> torch.nn.Module:

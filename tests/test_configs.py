@@ -12,8 +12,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 
-from tests.helpers import ROOT, build
-from tests.weights.test_encoder_weights import CLASSIFIER
+from tests.helpers import CLASSIFIER, ROOT, build
 from uniemox_mm.engine.runners import check_strategy
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 

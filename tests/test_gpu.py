@@ -17,10 +17,9 @@ from tests.engine.strategies.sharded_training import (
     settings,
     train,
 )
-from tests.helpers import EMO_MAE, build, run_distributed, samples
+from tests.helpers import CLASSIFIER, EMO_MAE, build, run_distributed, samples
 from tests.models.detectors.test_person_detector import SIZES, noise
 from tests.tools.benchmark.step_speed.conftest import config
-from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.engine.strategies import EmoFSDPStrategy
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.models import PersonDetector

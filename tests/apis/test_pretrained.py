@@ -7,8 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
-from tests.helpers import EMO_MAE, build
-from tests.weights.test_encoder_weights import CLASSIFIER
+from tests.helpers import CLASSIFIER, EMO_MAE, build
 from uniemox_mm.apis import load_pretrained, load_weights
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.weights.encoder_weights import MisfitError

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from mmpretrain.structures import DataSample
 
-from tests.helpers import build
-from tests.weights.test_encoder_weights import CLASSIFIER
+from tests.helpers import CLASSIFIER, build
 from uniemox_mm.evaluation.features import extract_features, pooled
 
 

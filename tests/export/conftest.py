@@ -4,9 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.helpers import EMO_MAE, tiny_finetune
+from tests.helpers import CLASSIFIER, EMO_MAE, tiny_finetune
 from tests.weights.comparing import CLASSES, randomised
-from tests.weights.test_encoder_weights import CLASSIFIER
 
 
 @pytest.fixture

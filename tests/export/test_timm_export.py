@@ -10,10 +10,9 @@ from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.helpers import EMO_MAE, ROOT
+from tests.helpers import CLASSIFIER, EMO_MAE, ROOT
 from tests.weights.comparing import CLASSES, close, logits, randomised, same
 from tests.weights.plain_mae import encoder_of, random_mae
-from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.export import export_checkpoint
 from uniemox_mm.export.preprocessing import describe_preprocessing

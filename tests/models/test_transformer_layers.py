@@ -5,9 +5,8 @@ import torch
 from mmpretrain.structures import DataSample
 from torch._dynamo.exc import Unsupported
 
-from tests.helpers import ARCH, EMO_MAE, build, samples
+from tests.helpers import ARCH, CLASSIFIER, EMO_MAE, build, samples
 from tests.models.selfsup.test_emo_mae import views
-from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.models.transformer_layers import (
     checkpoint_layers,
     compile_layers,

@@ -6,13 +6,12 @@ import pytest
 import torch
 from cam_mass import mass_inside
 
-from tests.helpers import build
-from tests.weights.test_encoder_weights import BACKBONE, CLASSIFIER
+from tests.helpers import CLASSIFIER, CLASSIFIER_BACKBONE, build
 from uniemox_mm.visualization.activation_maps import activation_maps
 from uniemox_mm.visualization.cam_layers import choose_layer, to_map
 
 PIXELS = dict(mean=[127.5] * 3, std=[50.0] * 3, to_rgb=True, num_classes=8)
-OF_CLS = dict(BACKBONE, out_type='cls_token', final_norm=True)
+OF_CLS = dict(CLASSIFIER_BACKBONE, out_type='cls_token', final_norm=True)
 RESNET = dict(
     type='ImageClassifier',
     backbone=dict(type='ResNet', depth=18, out_indices=(3,)),
@@ -72,7 +71,7 @@ def finished(raw, size):
 @pytest.mark.parametrize('of_cls', [False, True])
 @pytest.mark.parametrize('target', [None, 3])
 def test_equals_autograd_in_float64(of_cls, target):
-    model = classifier(backbone=OF_CLS if of_cls else BACKBONE)
+    model = classifier(backbone=OF_CLS if of_cls else CLASSIFIER_BACKBONE)
     found = activation_maps(model, images(), target)
     model.double()
     seen, rest = vit_tokens(model.backbone, normalised(images()), of_cls)
@@ -166,7 +165,7 @@ def test_a_planted_patch_is_found_where_it_is(patch):
         (
             dict(
                 type='BEiTViT',
-                arch=BACKBONE['arch'],
+                arch=CLASSIFIER_BACKBONE['arch'],
                 img_size=64,
                 patch_size=16,
                 out_type='avg_featmap',

@@ -4,10 +4,9 @@ import open_clip
 import pytest
 import torch
 
-from tests.helpers import TEACHER, build
+from tests.helpers import CLASSIFIER, TEACHER, build
 from tests.models.target_generators.test_clip_teacher import AsPublished
 from tests.weights.comparing import close, same
-from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.weights import convert_checkpoint, convert_weights
 from uniemox_mm.weights.encoder_weights import load_encoder
 from uniemox_mm.weights.weight_files import load_weights

@@ -8,10 +8,9 @@ import torch
 from mmengine.runner import load_checkpoint
 from torch.nn import functional as F
 
-from tests.helpers import C3, EMO_MAE, build
+from tests.helpers import C3, CLASSIFIER, EMO_MAE, PROBE, build
 from tests.weights.comparing import close, same, save
 from tests.weights.plain_mae import encoder_of, finetuned, random_mae
-from tests.weights.test_encoder_weights import CLASSIFIER, PROBE
 from uniemox_mm.version import __version__
 from uniemox_mm.weights import convert_checkpoint, convert_weights
 from uniemox_mm.weights.encoder_weights import load_classifier, load_encoder

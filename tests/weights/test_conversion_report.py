@@ -5,10 +5,9 @@ import argparse
 import torch
 from mmengine.runner import load_checkpoint
 
-from tests.helpers import C3, EMO_MAE, build
+from tests.helpers import C3, CLASSIFIER, EMO_MAE, build
 from tests.weights.comparing import save
 from tests.weights.plain_mae import encoder_of, finetuned, random_mae
-from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.weights import convert_checkpoint, convert_weights
 from uniemox_mm.weights.encoder_weights import load_classifier
 from uniemox_mm.weights.weight_files import load_weights

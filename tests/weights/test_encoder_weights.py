@@ -8,32 +8,19 @@ from mmengine.config import Config
 from mmpretrain.registry import HOOKS, MODELS
 from torch.nn import functional as F
 
-from tests.helpers import ARCH, EMO_MAE, ROOT, build
+from tests.helpers import (
+    ARCH,
+    CLASSIFIER,
+    CLASSIFIER_BACKBONE,
+    EMO_MAE,
+    PROBE,
+    ROOT,
+    build,
+)
 from uniemox_mm.weights.encoder_weights import (
     MisfitError,
     load_classifier,
     load_encoder,
-)
-
-BACKBONE = dict(
-    type='VisionTransformer',
-    arch=ARCH,
-    img_size=32,
-    patch_size=8,
-    out_type='avg_featmap',
-    final_norm=False,
-)
-CLASSIFIER = dict(
-    type='ImageClassifier',
-    backbone=BACKBONE,
-    head=dict(type='LinearClsHead', num_classes=8, in_channels=32),
-)
-PROBE = dict(
-    CLASSIFIER,
-    backbone=dict(
-        BACKBONE, out_type='cls_token', final_norm=True, frozen_stages=2
-    ),
-    neck=dict(type='ClsBatchNormNeck', input_features=32),
 )
 
 
@@ -111,7 +98,7 @@ def test_features_are_the_pretraining_encoders():
 
 def test_position_embeddings_follow_the_size_of_the_image():
     source = pretrained()
-    model = build(CLASSIFIER, backbone=dict(BACKBONE, img_size=64))
+    model = build(CLASSIFIER, backbone=dict(CLASSIFIER_BACKBONE, img_size=64))
     load_encoder(model, source.state_dict())
     grid = source.backbone.pos_embed[:, 1:].reshape(1, 4, 4, 32)
     larger = F.interpolate(
@@ -191,7 +178,7 @@ def test_classifiers_are_whole():
 def test_shapes_that_differ_take_a_line():
     wider = dict(
         CLASSIFIER,
-        backbone=dict(BACKBONE, arch=dict(ARCH, embed_dims=64)),
+        backbone=dict(CLASSIFIER_BACKBONE, arch=dict(ARCH, embed_dims=64)),
         head=dict(CLASSIFIER['head'], in_channels=64),
     )
     weights = pretrained().state_dict()

@@ -4,9 +4,8 @@ import pytest
 import torch
 import torchvision
 
-from tests.helpers import EMO_MAE, build
+from tests.helpers import CLASSIFIER, EMO_MAE, build
 from tests.weights.plain_mae import encoder_of, finetuned, random_mae
-from tests.weights.test_encoder_weights import CLASSIFIER
 from uniemox_mm.weights import convert_checkpoint
 
 OF_SIZE = 'ViT of 2 blocks, width 32, patch 8, image 32 x 32'

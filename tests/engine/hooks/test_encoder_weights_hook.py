@@ -6,8 +6,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from tests.helpers import EMO_MAE, build
-from tests.weights.test_encoder_weights import CLASSIFIER
+from tests.helpers import CLASSIFIER, EMO_MAE, build
 from uniemox_mm.engine import EncoderWeightsHook
 
 

@@ -13,9 +13,8 @@ from downstream.processes import run_logged
 from matplotlib.axes import Axes
 from PIL import Image
 
-from tests.helpers import ARCH, ROOT, build
+from tests.helpers import ARCH, CLASSIFIER, CLASSIFIER_BACKBONE, ROOT, build
 from tests.tools.downstream.stand_ins import CONFIG, calls, write_stand_ins
-from tests.weights.test_encoder_weights import BACKBONE, CLASSIFIER
 
 NONE = -1  # stands for what the base of a config says
 
@@ -188,7 +187,7 @@ def write_encoder(place, width):
     (place / 'knn.py').write_text(
         f"_base_ = '{ROOT}/configs/_base_/finetune.py'\nmodel = {text}\n"
     )
-    backbone = dict(BACKBONE, arch=dict(ARCH, embed_dims=width))
+    backbone = dict(CLASSIFIER_BACKBONE, arch=dict(ARCH, embed_dims=width))
     head = dict(CLASSIFIER['head'], in_channels=width)
     weights = build(CLASSIFIER, backbone=backbone, head=head).state_dict()
     torch.save(dict(state_dict=weights), place / 'weights.pth')

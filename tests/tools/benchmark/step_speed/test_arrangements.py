@@ -6,8 +6,8 @@ from step_speed.memory import peak_bytes
 from step_speed.parts import time_parts
 from torch import nn
 
+from tests.helpers import CLASSIFIER
 from tests.tools.benchmark.step_speed.conftest import CPU, config
-from tests.weights.test_encoder_weights import CLASSIFIER
 
 
 def test_all_start_from_the_same_weights(build):
