@@ -76,6 +76,7 @@ setup(
             *page,
             *pictures,
             'mypy>=1.11',
+            'psutil>=5.9',  # memory, in tools/benchmark/startup.py
             'pytest>=8.0',
             'pytest-xdist>=3.5',
             'ruff>=0.6',

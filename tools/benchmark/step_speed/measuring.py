@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from hardware import describe_machine
+from machine import describe_machine
 from mmengine.config import Config
 
 from uniemox_mm.models import EmoMAE

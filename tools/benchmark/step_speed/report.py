@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from machine import machine_text
+
 from .arrangements import ARRANGEMENTS
 from .goals import goals_table
 
@@ -16,7 +18,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         f'`{result["config"]}`, batches of {result["batch_size"]}, medians '
         f'and quartiles of {result["rounds"]} rounds of {result["steps"]} '
-        f'steps. {_machine(machine)}. Large matrix products reach {peaks}.',
+        f'steps. {machine_text(machine)}. Large matrix products reach '
+        f'{peaks}.',
         '',
         '| arrangement | precision | images/s | of the matmul peak | peak '
         'memory | G multiply-adds an image | time of a step, ours = 1 | '
@@ -48,13 +51,6 @@ def markdown(result: dict[str, Any]) -> str:
     further = _further(result)
     lines += ['', *further] if further else []
     return '\n'.join(lines) + '\n'
-
-
-def _machine(machine: dict[str, Any]) -> str:
-    found = f'{machine["device"]}, {machine["cores"]} cores'
-    if machine['memory']:
-        found += f', {machine["memory"] / 1e9:.0f} GB, CUDA {machine["cuda"]}'
-    return f'{found}, torch {machine["torch"]}'
 
 
 def _row(row: dict[str, Any]) -> str:
