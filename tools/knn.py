@@ -29,9 +29,9 @@ from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
 from uniemox_mm.evaluation import evaluate
+from uniemox_mm.evaluation.classification_report import write_report
 from uniemox_mm.evaluation.features import extract_features
-from uniemox_mm.evaluation.nearest_neighbours import predict_by_neighbours
-from uniemox_mm.evaluation.report_files import markdown, write_report
+from uniemox_mm.evaluation.knn import predict_knn
 from uniemox_mm.weights.encoder_weights import MisfitError
 from uniemox_mm.weights.weight_files import load_weights
 
@@ -127,9 +127,7 @@ def main() -> None:
     }
     classes = loaders['test'].dataset.metainfo['classes']
     of_val, of_test = (
-        predict_by_neighbours(
-            *data['train'], data[split][0], args.k, args.temperature
-        )
+        predict_knn(*data['train'], data[split][0], args.k, args.temperature)
         for split in ('val', 'test')
     )
     val = {k: evaluate(data['val'][1], of_val[k], classes) for k in args.k}
@@ -139,7 +137,7 @@ def main() -> None:
         print(f'| {k} | {val[k].top1:.2f} | {test[k].top1:.2f} |')
     best = max(args.k, key=lambda k: val[k].top1)
     title = f'k-NN, k = {best}, {Path(checkpoint).name}'
-    print('\n' + markdown(test[best], title))
+    print('\n' + test[best].markdown(title))
     if args.out is not None:
         facts = dict(k=best, checkpoint=checkpoint, config=args.config)
         write_report(args.out, test[best], title, **facts)

@@ -6,8 +6,11 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
 
-from .classification import evaluate
-from .report_files import write_predictions, write_report
+from .classification_report import (
+    evaluate,
+    write_predictions,
+    write_report,
+)
 
 
 @METRICS.register_module()

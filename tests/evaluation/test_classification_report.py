@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,9 +10,8 @@ import torch
 from mmpretrain.evaluation import Accuracy, SingleLabelMetric
 from PIL import Image
 
-from uniemox_mm.evaluation import evaluate
-from uniemox_mm.evaluation.report_files import (
-    markdown,
+from uniemox_mm.evaluation.classification_report import (
+    evaluate,
     write_predictions,
     write_report,
 )
@@ -82,18 +82,13 @@ def test_nothing_to_evaluate():
         evaluate([], [], CLASSES)
 
 
-def test_report_as_text():
+def test_markdown_has_the_numbers():
     report = evaluate([0, 0, 1, 1], [0, 1, 1, 1], ['no', 'yes'])
-    assert markdown(report, 'Test') == (
-        '# Test\n\n'
-        '| images | top-1 | macro F1 | weighted F1 |\n'
-        '|---|---|---|---|\n'
-        '| 4 | 75.00 | 73.33 | 73.33 |\n\n'
-        '| class | precision | recall | F1 | images |\n'
-        '|---|---|---|---|---|\n'
-        '| no | 100.00 | 50.00 | 66.67 | 2 |\n'
-        '| yes | 66.67 | 100.00 | 80.00 | 2 |\n'
-    )
+    text = report.markdown('Test')
+    rows = [re.findall(r'[^|\s]+', line) for line in text.splitlines()]
+    assert ['4', '75.00', '73.33', '73.33'] in rows
+    assert ['no', '100.00', '50.00', '66.67', '2'] in rows
+    assert ['yes', '66.67', '100.00', '80.00', '2'] in rows
 
 
 def test_files(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uniemox_mm.evaluation.nearest_neighbours import predict_by_neighbours
+from uniemox_mm.evaluation.knn import predict_knn
 
 
 def by_hand(train, labels, features, k, temperature):
@@ -29,7 +29,7 @@ def test_votes(temperature):
     train = rng.normal(size=(60, 8)) * rng.uniform(1, 9, (60, 1))
     features = rng.normal(size=(40, 8))
     ks = [1, 3, 20, 60]
-    found = predict_by_neighbours(train, labels, features, ks, temperature)
+    found = predict_knn(train, labels, features, ks, temperature)
     assert list(found) == ks
     for k in ks:
         expected = by_hand(train, labels, features, k, temperature)
@@ -40,4 +40,4 @@ def test_votes(temperature):
 @pytest.mark.parametrize('k', [0, 4])
 def test_a_k_that_cannot_be(k):
     with pytest.raises(ValueError, match=f'k is {k}, but there are 3 train'):
-        predict_by_neighbours(np.eye(3), np.arange(3), np.eye(3), [1, k])
+        predict_knn(np.eye(3), np.arange(3), np.eye(3), [1, k])

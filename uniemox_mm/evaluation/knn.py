@@ -7,7 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 
-def predict_by_neighbours(
+def predict_knn(
     train_features: np.ndarray,
     train_labels: np.ndarray,
     features: np.ndarray,
