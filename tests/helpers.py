@@ -188,3 +188,13 @@ def _enter(rank, world, port, function, args) -> None:
         function(rank, world, *args)
     finally:
         dist.destroy_process_group()
+
+
+class Malicious:
+    """Makes a folder when a pickle of it is loaded as code."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (self.folder,)

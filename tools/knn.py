@@ -17,23 +17,19 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader
 
 import uniemox_mm  # noqa: F401  (registers the parts)
+from uniemox_mm.apis.load_model import load_model
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.cfg_options import CfgOptions
-from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
-from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
+from uniemox_mm.engine.read_config import read_config
 from uniemox_mm.evaluation import evaluate
 from uniemox_mm.evaluation.classification_report import write_report
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.evaluation.knn import predict_knn
-from uniemox_mm.weights.encoder_weights import MisfitError
-from uniemox_mm.weights.weight_files import load_weights
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,25 +86,17 @@ def build_loaders(cfg: Config) -> dict[str, DataLoader]:
 def main() -> None:
     args = parse_args()
     try:
-        checkpoint = resolve_checkpoint(args.checkpoint)
         cfg = read_config(
             args.config, args.cfg_options, args.dataset, args.data_root
         )
         if not cfg.get('test_dataloader'):
             raise ValueError(f'{args.config}: has no test_dataloader')
-        weights = load_weights(checkpoint)
+        fit_to_machine(cfg, 'none')
+        model = load_model(args.checkpoint, cfg, part='backbone')
     except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
-    fit_to_machine(cfg, 'none')
-    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    if cfg.get('data_preprocessor'):
-        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(cfg.model)
-    try:
-        report = load_as_configured(cfg, model, weights)
-    except MisfitError as error:
-        sys.exit(f'{checkpoint}: {error}')
-    print(f'{checkpoint}: {report}')
+    checkpoint = model._checkpoint
+    print(f'{checkpoint}: {model._encoder_report}')
     model = model.to(torch.device(get_device()))
     try:
         loaders = build_loaders(cfg)

@@ -22,7 +22,7 @@ import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.launch import fit_to_machine
-from uniemox_mm.engine.reading_configs import (
+from uniemox_mm.engine.read_config import (
     check_training,
     read_config,
     resolve_checkpoint,

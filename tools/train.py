@@ -28,7 +28,7 @@ from uniemox_mm.engine.launch import (
     scale_learning_rate,
     switch_amp,
 )
-from uniemox_mm.engine.reading_configs import (
+from uniemox_mm.engine.read_config import (
     read_config,
     resolve_checkpoint,
     validation_note,

@@ -1,10 +1,14 @@
 """Lists, folders, errors, features, people, pictures."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain import ImageClassificationInferencer, get_model
 from mmpretrain.structures import DataSample
+from PIL import Image
 
 from tests.apis.classifiers import expected_scores, photo, write_work_dir
 from uniemox_mm import EmotionInferencer
@@ -187,3 +191,53 @@ def test_a_device_that_is_not_there(work_dir):
     assert str(error.value).startswith(
         "the device 'toaster' cannot be used here: "
     )
+
+
+def test_model_in_memory_has_all_that_is_needed(work_dir, model):
+    def refused(message, *arguments, **options):
+        with pytest.raises(ValueError, match=message):
+            EmotionInferencer(*arguments, device='cpu', **options)
+
+    own, names = copy.deepcopy(model), list('abcdefgh')
+    refused('the model has no config', own, classes=names)
+    own._config = Config.fromfile(work_dir / 'ft.py')
+    refused('config=... goes with a ch', own, 'gone.py', classes=names)
+    refused('8 classes.* 2 names: joy, fear', own, classes=['joy', 'fear'])
+    for wrong in ('abcdefgh', [*'abcdefg', ' ']):
+        refused('expected a list of class names', own, classes=wrong)
+    own.head.num_classes = None  # heads without a layer do not know it
+    infer = EmotionInferencer(own, device='cpu', classes=['joy', 'fear'])
+    with pytest.raises(ValueError, match=r'8 scores.* 2 names.*: joy, fear'):
+        infer(photo())
+
+
+def test_pipeline_begins_with_reading(own):
+    cfg = Config.fromfile(own / 'ft.py')
+    cfg.test_dataloader.dataset.pipeline.pop(0)
+    with pytest.raises(ValueError, match=r"LoadEmotionImage.*'ResizeEdge'"):
+        EmotionInferencer(own, cfg, device='cpu')
+
+
+def test_loader_of_the_config_is_used(own):
+    """Another smallest size, and JPEGs decoded smaller."""
+    cfg = Config.fromfile(own / 'ft.py')
+    load = cfg.test_dataloader.dataset.pipeline[0]
+    load.update(min_size=4, decode_short_side=36)
+    infer = EmotionInferencer(own, cfg, device='cpu')
+    assert 'error' not in infer(photo()[:5])[0]
+    path = own / 'large.jpg'
+    Image.fromarray(photo(1, 320, 480)).save(path)
+    boxes = [[0, 0, 400, 300, 1]]
+    (result,) = infer(path, persons=[boxes])
+    with Image.open(path) as image:
+        image.draft(None, (60, 40))
+        assert image.size == (60, 40)
+        small = np.asarray(image)
+    np.testing.assert_allclose(
+        result['pred_scores'],
+        expected_scores(infer.model, small),
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(result['persons'], boxes)
+    (source,) = infer._inputs_to_list(path)
+    assert infer.pipeline.read.whole(source).shape == (320, 480, 3)

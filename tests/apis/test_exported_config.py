@@ -16,7 +16,7 @@ from tests.helpers import ROOT
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.apis.allowed_parts import ALLOWED
 from uniemox_mm.apis.exported_config import read_exported_config
-from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.apis.load_model import build_model
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.export.export_checkpoint import export_checkpoint
 

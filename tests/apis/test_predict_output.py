@@ -10,7 +10,7 @@ from PIL import Image
 from tests.apis.classifiers import photo
 from tests.test_main import predict
 from uniemox_mm.apis import predict_command
-from uniemox_mm.apis.preparation import Preparation
+from uniemox_mm.datasets.inference_pipeline import InferencePipeline
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def test_lines_are_there_before_the_last_image(
     capsys, work_dir, photos, tmp_path, monkeypatch
 ):
     """Whoever stops it keeps what is done; a file is whole or not there."""
-    prepare = Preparation.__call__
+    prepare = InferencePipeline.__call__
 
-    def stop_at_the_last(self, source, *settings):
+    def stop_at_the_last(self, source):
         if source.path.endswith('2.png'):
             raise KeyboardInterrupt
-        return prepare(self, source, *settings)
+        return prepare(self, source)
 
-    monkeypatch.setattr(Preparation, '__call__', stop_at_the_last)
+    monkeypatch.setattr(InferencePipeline, '__call__', stop_at_the_last)
     options = [photos, '--checkpoint', work_dir, '--batch-size', 1, '--json']
     with pytest.raises(KeyboardInterrupt):
         predict(capsys, *options)

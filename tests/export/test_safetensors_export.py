@@ -6,7 +6,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.weights.comparing import CLASSES, same
-from uniemox_mm.apis import load_pretrained
+from uniemox_mm.apis import load_model
 from uniemox_mm.export import export_checkpoint
 from uniemox_mm.version import __version__
 from uniemox_mm.weights import convert_checkpoint
@@ -31,7 +31,7 @@ def test_safetensors_have_everything(pretraining, tmp_path):
     same(load_weights(target), model.state_dict())
     convert_checkpoint(target, tmp_path / 'back.pth')
     same(load_weights(tmp_path / 'back.pth'), model.state_dict())
-    loaded = load_pretrained(checkpoint.with_name('tiny.py'), target)
+    loaded = load_model(target, checkpoint.with_name('tiny.py'))
     same(loaded.state_dict(), model.state_dict())
     described = json.loads(beside.read_text())
     assert described['config']['model']['neck']['decoder_depth'] == 2

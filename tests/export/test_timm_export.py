@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.helpers import CLASSIFIER, EMO_MAE, ROOT
 from tests.weights.comparing import CLASSES, close, logits, randomised, same
 from tests.weights.plain_mae import encoder_of, random_mae
-from uniemox_mm.apis.pretrained import build_model
+from uniemox_mm.apis.load_model import build_model
 from uniemox_mm.export import export_checkpoint
 from uniemox_mm.export.preprocessing import describe_preprocessing
 from uniemox_mm.export.timm_export import timm_model

@@ -367,7 +367,7 @@ def test_a_run_goes_on_and_a_finished_one_stays(drawn, tmp_path, monkeypatch):
     assert prepare_emoset(drawn, tmp_path / 'out', **arguments) == report
     assert {p: p.stat().st_mtime_ns for p in times} == times
     with pytest.raises(
-        FileExistsError, match='with other short_side, persons'
+        FileExistsError, match=r'persons was .*; short_side was 48 and is 32'
     ):
         prepare_emoset(drawn, tmp_path / 'out', short_side=32)
 
@@ -457,7 +457,7 @@ def test_other_boxes_in_the_same_file_are_other_settings(own_drawn, tmp_path):
     boxes = json.loads(persons.read_text())
     boxes['data_list'][0]['persons'] = []
     persons.write_text(json.dumps(boxes))
-    with pytest.raises(FileExistsError, match='with other persons_sha256'):
+    with pytest.raises(FileExistsError, match='persons_sha256 was'):
         prepare_emoset(own_drawn, tmp_path / 'out', ['test'], persons=persons)
 
 

@@ -10,9 +10,9 @@ from mmengine.model import BaseModel
 from mmpretrain.registry import DATASETS
 from tqdm import tqdm
 
-from uniemox_mm.apis.preparation import Preparation
-from uniemox_mm.apis.trained_classifier import tested_dataset
 from uniemox_mm.datasets.image_sources import Source
+from uniemox_mm.datasets.inference_pipeline import InferencePipeline
+from uniemox_mm.engine.read_config import tested_dataset
 from uniemox_mm.visualization.activation_maps import activation_maps
 
 _BATCH = 32
@@ -48,7 +48,7 @@ def cam_mass(
     The maps are those of the true class, on the test images.
 
     Args:
-        model (BaseModel): Of :func:`load_trained_classifier`.
+        model (BaseModel): Of :func:`load_model`.
         boxes (Mapping[str, Sequence[float]]): Path under the data root ->
             x1, y1, x2, y2 of the object in pixels.
         layer (str, optional): Where to look.
@@ -62,7 +62,7 @@ def cam_mass(
     """
     settings = tested_dataset(model._config)
     dataset = DATASETS.build(settings)
-    prepare = Preparation.from_config(settings.pipeline)
+    prepare = InferencePipeline.from_config(settings.pipeline)
     parts = []
     for start in tqdm(
         range(0, len(dataset), _BATCH), progress, disable=not progress
@@ -95,7 +95,7 @@ def mass_inside(heat: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _with_mask(
-    prepare: Preparation,
+    prepare: InferencePipeline,
     info: dict,
     dataset: torch.utils.data.Dataset,
     boxes: Mapping[str, Sequence[float]],

@@ -22,7 +22,7 @@ from planted_objects import OBJECTS, plant_objects
 from tqdm import tqdm
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.apis.trained_classifier import load_trained_classifier
+from uniemox_mm.apis.load_model import load_model
 from uniemox_mm.utils.atomic_files import atomic_file
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def main() -> None:
         options, layers = KINDS[kind]
         work_dir = out / f'{start}_{kind.split()[0]}'
         finetune(work_dir, data, options, starts[start])
-        model = load_trained_classifier(work_dir)
+        model = load_model(work_dir)
         for layer in layers:
             lines.append(row(kind, start, cam_mass(model, boxes, layer)))
     table = '\n'.join(lines)

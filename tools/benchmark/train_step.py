@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.engine.cfg_options import CfgOptions
-from uniemox_mm.engine.reading_configs import read_config
+from uniemox_mm.engine.read_config import read_config
 from uniemox_mm.utils.atomic_files import atomic_file
 
 

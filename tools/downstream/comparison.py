@@ -8,7 +8,7 @@ from textwrap import indent
 
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
 from uniemox_mm.engine.launch import learning_rate_note
-from uniemox_mm.engine.reading_configs import resolve_checkpoint
+from uniemox_mm.engine.read_config import resolve_checkpoint
 from uniemox_mm.evaluation.paper_results import DATASETS
 from uniemox_mm.utils.atomic_files import atomic_file
 

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 
 from uniemox_mm.engine.cfg_options import CfgOptions
-from uniemox_mm.engine.reading_configs import LOADERS, read_config
+from uniemox_mm.engine.read_config import LOADERS, read_config
 
 
 def read_as_tools_do(

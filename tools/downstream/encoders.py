@@ -2,10 +2,8 @@
 
 from mmengine.config import Config
 
-from uniemox_mm.apis.pretrained import build_model
-from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
-from uniemox_mm.utils.quiet import quiet_logging
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.apis.load_model import load_model
+from uniemox_mm.weights.encoder_weights import MisfitError
 
 
 def check_neighbours(config: str, cfg: Config, checkpoint: str) -> None:
@@ -19,12 +17,10 @@ def check_neighbours(config: str, cfg: Config, checkpoint: str) -> None:
     Raises:
         ValueError: It is another than that of the config.
     """
-    weights = load_weights(checkpoint)
     try:
-        with quiet_logging():
-            load_as_configured(cfg, build_model(cfg), weights)
-    except ValueError as error:
+        load_model(checkpoint, cfg, part='backbone')
+    except MisfitError as error:
         raise ValueError(
-            f'--knn-config {config}: {checkpoint}: {error}. Name with '
+            f'--knn-config {config}: {error}. Name with '
             '--knn-config a config with the encoder of the checkpoint'
         ) from None

@@ -3,12 +3,12 @@
 from uniemox_mm.weights.weight_files import load_weights
 
 from .emotion_inferencer import EmotionInferencer
-from .pretrained import load_pretrained
+from .load_model import load_model
 from .zero_shot import ZeroShotEmotionInferencer
 
 __all__ = [
     'EmotionInferencer',
     'ZeroShotEmotionInferencer',
-    'load_pretrained',
+    'load_model',
     'load_weights',
 ]

@@ -18,7 +18,7 @@ def classify(
 
     Args:
         model (BaseModel): A classifier of MMPretrain.
-        items (Sequence[dict]): Of :class:`Preparation`, none of them broken.
+        items (Sequence[dict]): Of ``preprocess``, none of them broken.
         return_features (bool): Whether to keep what the backbone gives.
 
     Returns:

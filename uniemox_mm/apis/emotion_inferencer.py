@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,16 +12,19 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 
+from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.image_sources import Source
+from uniemox_mm.datasets.inference_pipeline import InferencePipeline
+from uniemox_mm.datasets.persons import check_persons
+from uniemox_mm.engine.read_config import tested_dataset
 from uniemox_mm.models.detectors import PersonDetector
+from uniemox_mm.models.detectors.detector_input import prepare
 
 from .batches import classify, find_people
-from .class_names import check_class_names
 from .drawing import draw_results
-from .preparation import Preparation
+from .load_model import check_class_names, check_classifies, load_model
 from .results import to_result
 from .streaming_inferencer import StreamingInferencer
-from .trained_classifier import load_trained_classifier, tested_dataset
 
 
 class EmotionInferencer(StreamingInferencer):
@@ -47,9 +51,9 @@ class EmotionInferencer(StreamingInferencer):
 
     Raises:
         FileNotFoundError: There is no checkpoint or config.
-        ValueError: As :func:`load_trained_classifier`; or the device cannot
-            be used; or a model in memory has no config or classes, or is
-            given with a config.
+        ValueError: As :func:`load_model`; or it does not classify; or the
+            device cannot be used; or a model in memory has no config or
+            classes, or is given with a config.
 
     Example:
         >>> from uniemox_mm import EmotionInferencer
@@ -73,7 +77,8 @@ class EmotionInferencer(StreamingInferencer):
         if isinstance(model, BaseModel):
             _check_model(model, config)
         else:
-            model = load_trained_classifier(checkpoint, config, classes)
+            model = load_model(checkpoint, config, classes)
+            check_classifies(model)
         device = device or get_device()
         try:
             model.to(device)
@@ -97,8 +102,8 @@ class EmotionInferencer(StreamingInferencer):
             else detector
         )
 
-    def _init_pipeline(self, cfg: Config) -> Preparation:
-        return Preparation.from_config(tested_dataset(cfg).pipeline)
+    def _init_pipeline(self, cfg: Config) -> InferencePipeline:
+        return InferencePipeline.from_config(tested_dataset(cfg).pipeline)
 
     def preprocess(
         self,
@@ -110,7 +115,9 @@ class EmotionInferencer(StreamingInferencer):
         """Reads images and makes them ready.
 
         Returns:
-            Iterator[list[dict]]: Batches of what :class:`Preparation` gives.
+            Iterator[list[dict]]: Batches of ``data_samples``, with ``error``
+            where an image is broken, and otherwise ``inputs`` and, for the
+            detector, ``to_search``.
 
         Raises:
             ValueError: There is no detector, or not one entry of ``persons``
@@ -128,10 +135,31 @@ class EmotionInferencer(StreamingInferencer):
             search = self.detector.pipeline
         boxes = [None] * len(inputs) if persons is None else persons
         ready = (
-            self.pipeline(source, given, search)
+            self._prepare(source, given, search)
             for source, given in zip(inputs, boxes, strict=True)
         )
         return self._get_chunk_data(ready, batch_size)
+
+    def _prepare(self, source: Source, boxes: Any, search: Any) -> dict:
+        """Preprocess an image, and check its boxes or what is searched."""
+        item = self.pipeline(source)
+        loaded, sample = item.pop('loaded', None), item['data_samples']
+        if loaded is None:
+            return item
+        try:
+            if boxes is not None:
+                known = check_persons(boxes, source.name, *loaded['ori_shape'])
+                sample.set_field(torch.from_numpy(known), 'persons')
+            elif search is not None:
+                smaller = loaded.get('decode_scale', 1) != 1
+                read = self.pipeline.read.whole
+                whole = read(source) if smaller else loaded['img']
+                item['to_search'] = prepare(search, whole)
+        except BadSampleError as error:
+            sample.set_metainfo(dict(error=str(error)))
+        except ValueError as error:
+            sample.set_metainfo(dict(error=f'{source.name}: {error}'))
+        return item
 
     @torch.no_grad()
     def forward(

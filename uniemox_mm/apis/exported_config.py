@@ -57,7 +57,8 @@ def read_exported_config(path: str | Path) -> Config:
         )
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
-    return Config(dict(kept, test_dataloader=dict(dataset=dataset)))
+    content = dict(kept, test_dataloader=dict(dataset=dataset))
+    return Config(content, filename=str(path))
 
 
 def _pipeline(described: Any) -> list[dict]:

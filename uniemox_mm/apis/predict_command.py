@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
-from uniemox_mm.utils.printable import printable
 from uniemox_mm.utils.quiet import messages_to_stderr
+from uniemox_mm.utils.terminal_text import printable
 
 from .emotion_inferencer import EmotionInferencer
 from .result_writers import Write, file_writer, line_writer, table_writer

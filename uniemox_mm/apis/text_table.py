@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from uniemox_mm.utils.printable import printable
+from uniemox_mm.utils.terminal_text import printable
 
 
 def text_table(results: Sequence[dict], top: int) -> str:

@@ -14,15 +14,15 @@ from PIL import Image
 
 from uniemox_mm.datasets import LoadEmotionImage
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.datasets.inference_pipeline import InferencePipeline
 from uniemox_mm.models import CLIPTeacher, PersonDetector
 from uniemox_mm.models.zero_shot_classifier import (
     ZeroShotClassifier,
     fill_prompts,
 )
 
-from .class_names import check_class_names
 from .emotion_inferencer import EmotionInferencer
-from .preparation import Preparation
+from .load_model import check_class_names
 
 PROMPT = 'a photo that evokes {emotion}'
 
@@ -96,8 +96,8 @@ class ZeroShotEmotionInferencer(EmotionInferencer):
         classifier._dataset_meta = dict(classes=classes)
         super().__init__(classifier, device=device, detector=detector)
 
-    def _init_pipeline(self, cfg: Config) -> Preparation:
-        return Preparation(LoadEmotionImage(), self._make_ready)
+    def _init_pipeline(self, cfg: Config) -> InferencePipeline:
+        return InferencePipeline(LoadEmotionImage(), self._make_ready)
 
     def _make_ready(self, results: dict) -> dict:
         """(H, W, 3) uint8 BGR -> (3, H', W') float32 RGB in [0, 1]."""

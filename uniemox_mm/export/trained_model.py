@@ -15,7 +15,7 @@ from uniemox_mm.apis.trained_classifier import (
     find_config,
     load_trained_classifier,
 )
-from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
+from uniemox_mm.engine.read_config import read_config, resolve_checkpoint
 from uniemox_mm.utils.quiet import quiet_logging
 from uniemox_mm.weights.checked_loading import check_weights
 from uniemox_mm.weights.weight_files import (

@@ -1,6 +1,5 @@
 """Checks EmoSet's split files, row by row."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -8,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.datasets.emoset_rows import EmoSetRow, check_info, parse_row
 from uniemox_mm.utils.json_files import read_json
+from uniemox_mm.utils.sha256_file import sha256_file
 
 SPLITS = ('train', 'val', 'test')
 SPLIT_LEFT_OUT = 'the split is left out'
@@ -67,15 +67,10 @@ def read_lists(
     return rows, problems
 
 
-def sha256(path: str | Path) -> str:
-    """A hash of a file that fits into memory."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
     """Hashes of the split files that are there."""
     return {
-        split: sha256(root / f'{split}.json')
+        split: sha256_file(root / f'{split}.json')
         for split in splits
         if (root / f'{split}.json').is_file()
     }

@@ -14,6 +14,7 @@ from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import ImageList
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.models.detectors.detector_input import prepare
+from uniemox_mm.utils.check_same_settings import check_same_settings
 from uniemox_mm.utils.chunked_job import ChunkedJob
 from uniemox_mm.utils.json_files import read_metainfo, write_openmmlab
 from uniemox_mm.utils.worker_processes import die_with_parent
@@ -198,12 +199,13 @@ def _finished(out: Path, settings: dict) -> dict | None:
     if not out.exists():
         return None
     before = read_metainfo(out)
-    changed = [k for k, v in settings.items() if before.get(k) != v]
-    if changed:
-        raise FileExistsError(
-            f'{out}: is there already and was made otherwise (other '
-            f'{", ".join(changed)}): remove it, or write to another file'
-        )
+    check_same_settings(
+        {key: before.get(key) for key in settings},
+        settings,
+        out,
+        'remove it, or write to another file',
+        FileExistsError,
+    )
     return before
 
 

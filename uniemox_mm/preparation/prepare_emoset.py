@@ -12,10 +12,12 @@ from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.datasets.persons import read_person_file
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.utils.atomic_files import remove_leftovers
+from uniemox_mm.utils.check_same_settings import check_same_settings
 from uniemox_mm.utils.chunked_job import ChunkedJob
 from uniemox_mm.utils.json_files import read_json, write_json_list
+from uniemox_mm.utils.sha256_file import sha256_file
 
-from .emoset_lists import SPLITS, read_lists, sha256, sha256_of_lists
+from .emoset_lists import SPLITS, read_lists, sha256_of_lists
 from .emoset_samples import IMAGES, EmoSetSamples
 from .emoset_steps import (
     LookUp,
@@ -101,7 +103,7 @@ def prepare_emoset(
         short_side=side,
         quality=quality if side else None,
         persons=str(Path(persons).resolve()) if persons else None,
-        persons_sha256=sha256(persons) if persons else None,
+        persons_sha256=sha256_file(persons) if persons else None,
         detector=detector.provenance if detector else None,
     )
     if finished := _finished(out, settings):
@@ -190,12 +192,13 @@ def _finished(out: Path, settings: dict) -> dict | None:
         return None
     report = read_json(out / REPORT)
     before = report.get('settings', {})
-    changed = [k for k, v in settings.items() if before.get(k) != v]
-    if changed:
-        raise FileExistsError(
-            f'{out}: was prepared with other {", ".join(changed)}: remove it, '
-            'or write to another folder'
-        )
+    check_same_settings(
+        before,
+        settings,
+        out,
+        'remove it, or write to another folder',
+        FileExistsError,
+    )
     shutil.rmtree(out / _PARTS, ignore_errors=True)  # killed just before that
     print_log(
         f'{out} was prepared before and stays as it is; remove it to have '

@@ -1,4 +1,4 @@
-"""Long jobs that can be killed at any moment and go on."""
+"""Long jobs that can be killed at any moment and resumed."""
 
 import json
 import shutil
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from .atomic_files import atomic_file
+from .check_same_settings import check_same_settings
 
 
 class ChunkedJob:
     """The results of a job on disk, chunk by chunk.
 
     Each chunk's result is a file of its own that is whole or not there.
-    What is in a chunk follows from the settings alone, so a job gives the
-    same results however often it was killed and by however many processes
-    it was done.
+    The settings alone decide what a chunk holds, so a job gives the same
+    results however often it was killed and however many processes shared it.
 
     Args:
         folder (str | Path): Where to keep the results until the job is
@@ -32,25 +32,18 @@ class ChunkedJob:
     ) -> None:
         self.folder = Path(folder)
         self.chunks = chunks
-        # Through JSON like the stored ones, which know no tuples.
-        settings = json.loads(json.dumps({**settings, 'chunks': chunks}))
+        settings = {**settings, 'chunks': chunks}
         stored = self.folder / 'settings.json'
         if not stored.is_file():
             _write(stored, json.dumps(settings, indent=1))
             return
-        before = json.loads(stored.read_text(encoding='utf-8'))
-        changed = [
-            f'{key} was {_short(before.get(key))} and is '
-            f'{_short(settings.get(key))}'
-            for key in sorted(before.keys() | settings.keys())
-            if before.get(key) != settings.get(key)
-        ]
-        if changed:
-            raise ValueError(
-                f'{self.folder}: holds the beginning of another run: '
-                f'{"; ".join(changed)}. Repeat that command to finish it, or '
-                'remove the folder to start anew'
-            )
+        check_same_settings(
+            json.loads(stored.read_text(encoding='utf-8')),
+            settings,
+            self.folder,
+            'this is an unfinished run: repeat its command to finish it, or '
+            'remove the folder to start from the beginning',
+        )
 
     def todo(self) -> list[int]:
         """The chunks that are not done."""
@@ -81,8 +74,3 @@ class ChunkedJob:
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as file:
         file.write(text)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'

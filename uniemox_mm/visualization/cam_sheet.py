@@ -10,13 +10,13 @@ from mmengine.model import BaseModel
 from PIL import Image
 from tqdm import tqdm
 
-from uniemox_mm.apis.preparation import Preparation
 from uniemox_mm.apis.trained_classifier import (
     load_trained_classifier,
     tested_dataset,
 )
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.image_sources import list_sources
+from uniemox_mm.datasets.inference_pipeline import InferencePipeline
 from uniemox_mm.utils.picture_sheet import Cell, draw_sheet
 
 from .activation_maps import activation_maps
@@ -99,7 +99,8 @@ def ready_images(
     Raises:
         BadSampleError: An image cannot be used; the message names it.
     """
-    prepare = Preparation.from_config(tested_dataset(model._config).pipeline)
+    pipeline = tested_dataset(model._config).pipeline
+    prepare = InferencePipeline.from_config(pipeline)
     names, ready = [], []
     for source in list_sources(list(images)):
         item = prepare(source)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from uniemox_mm.apis.trained_classifier import find_config
-from uniemox_mm.engine.reading_configs import read_config, resolve_checkpoint
+from uniemox_mm.engine.read_config import read_config, resolve_checkpoint
 from uniemox_mm.weights.weight_files import SAFETENSORS
 
 _SUFFIXES = ('.pth', '.pt', SAFETENSORS)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from uniemox_mm.utils.atomic_files import atomic_file
-from uniemox_mm.utils.printable import printable
+from uniemox_mm.utils.terminal_text import printable
 from uniemox_mm.version import __version__
 
 from .conversion import convert_weights

@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from uniemox_mm.utils.printable import printable
+from uniemox_mm.utils.terminal_text import printable
 
 _HEAD = 64  # bytes
 _ZIP = b'PK\x03\x04'

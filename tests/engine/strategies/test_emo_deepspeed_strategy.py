@@ -20,7 +20,7 @@ from tests.engine.strategies.sharded_training import (
 from tests.engine.strategies.test_emo_fsdp_strategy import check_teacher
 from tests.helpers import EMO_MAE, build, run_distributed
 from uniemox_mm.apis import load_weights
-from uniemox_mm.engine.reading_configs import resolve_checkpoint
+from uniemox_mm.engine.read_config import resolve_checkpoint
 from uniemox_mm.engine.strategies import EmoDeepSpeedStrategy
 
 SPEEDY = dict(OPTIMIZER, type='DeepSpeedOptimWrapper')

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.apis.test_pretrained import Malicious
+from tests.helpers import Malicious
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.models.detectors import mmdet_model, mmdet_zoo
 

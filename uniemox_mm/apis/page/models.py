@@ -11,7 +11,7 @@ from uniemox_mm.apis import (
     EmotionInferencer,
     ZeroShotEmotionInferencer,
 )
-from uniemox_mm.engine.reading_configs import resolve_checkpoint
+from uniemox_mm.engine.read_config import resolve_checkpoint
 from uniemox_mm.visualization.checkpoints import name_checkpoints, short_names
 from uniemox_mm.visualization.reconstructions import load_painters
 

@@ -1,17 +1,17 @@
-"""Text for terminals, whatever is in it."""
+"""Text that is safe to print to a terminal."""
 
 
 def printable(text: object) -> str:
-    r"""Text that a terminal shows and does not obey.
+    r"""Escape what a terminal would obey rather than show.
 
     Args:
         text (object): Anything, such as a name out of a file.
 
     Returns:
-        str: With escapes in place of what cannot be printed.
+        str: The text, with escapes instead of control characters.
 
     Example:
-        >>> from uniemox_mm.utils.printable import printable
+        >>> from uniemox_mm.utils.terminal_text import printable
         >>> print(printable('red' + chr(27)))
         red\x1b
     """

@@ -150,14 +150,44 @@ def check_training(
         )
 
 
+def tested_dataset(cfg: Config) -> ConfigDict:
+    """Return the settings of the test dataset, without MMEngine's wrappers."""
+    return _unwrap(cfg.test_dataloader.dataset)
+
+
 def _datasets(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
     """Name of the loader and config of the dataset inside of it."""
     for name in LOADERS:
         if cfg.get(name):
-            inner = cfg[name].dataset
-            while 'dataset' in inner:  # MMEngine's wrappers
-                inner = inner.dataset
-            yield name, inner
+            yield name, _unwrap(cfg[name].dataset)
+
+
+def _unwrap(dataset: ConfigDict) -> ConfigDict:
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    return dataset
+
+
+def find_config(checkpoint: str | Path) -> Path:
+    """Find the config that MMEngine wrote beside a checkpoint.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: There are several.
+    """
+    found = sorted(Path(checkpoint).parent.glob('*.py'))
+    if not found:
+        raise FileNotFoundError(
+            f'{checkpoint}: there is no config beside it (*.py); name the '
+            'config that it was trained with (config=..., --config ...)'
+        )
+    if len(found) > 1:
+        raise ValueError(
+            f'{checkpoint}: there are several configs beside it ('
+            f'{", ".join(p.name for p in found)}); name the one that it was '
+            'trained with (config=..., --config ...)'
+        )
+    return found[0]
 
 
 def resolve_checkpoint(path: str) -> str:

@@ -10,7 +10,7 @@ from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT
 from uniemox_mm.datasets import FI
 from uniemox_mm.datasets.benchmarks import BENCHMARKS
-from uniemox_mm.engine.reading_configs import (
+from uniemox_mm.engine.read_config import (
     check_classes,
     check_training,
     read_config,

@@ -1,7 +1,7 @@
 """Names out of files and folders are shown and not obeyed."""
 
 from uniemox_mm.apis.text_table import text_table
-from uniemox_mm.utils.printable import printable
+from uniemox_mm.utils.terminal_text import printable
 
 
 def test_what_a_terminal_would_obey_is_escaped():

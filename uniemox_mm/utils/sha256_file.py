@@ -1,0 +1,20 @@
+"""SHA-256 of a file."""
+
+import hashlib
+from pathlib import Path
+
+
+def sha256_file(path: str | Path) -> str:
+    """Compute the SHA-256 of a file of any size.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        str: 64 hexadecimal digits.
+    """
+    with Path(path).open('rb') as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
