@@ -26,6 +26,8 @@ setup(
     'MMPretrain',
     long_description=(here / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
     packages=find_packages(include=['uniemox_mm', 'uniemox_mm.*']),
     package_data={'uniemox_mm': ['py.typed']},
     python_requires='>=3.10',

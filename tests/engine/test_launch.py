@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from uniemox_mm.engine.launch import (
     fit_to_machine,
+    limit_workers,
     place_of_process,
     scale_learning_rate,
     switch_amp,
@@ -183,3 +184,19 @@ def test_amp_of_deepspeed_is_its_autocast(monkeypatch):
         'No accelerator here: training in fp32 instead of AMP.'
     ]
     assert cfg.optim_wrapper == wrapper and 'autocast' not in cfg.strategy
+
+
+@pytest.mark.parametrize(
+    ('workers', 'expected'), [((16, 3, 2), (3, 3, 2)), ((1, 0, 3), (1, 0, 3))]
+)
+def test_loaders_get_at_most_as_many_workers_as_cores(
+    monkeypatch, workers, expected
+):
+    monkeypatch.setattr('os.sched_getaffinity', lambda pid: {0, 2, 5})
+    names = [f'{split}_dataloader' for split in ('train', 'val', 'test')]
+    loaders = [dict(num_workers=count) for count in workers]
+    cfg = Config(dict(zip(names, loaders, strict=True)))
+    notes = limit_workers(cfg)
+    assert tuple(cfg[name].num_workers for name in names) == expected
+    assert len(notes) == (workers != expected)
+    assert limit_workers(Config(dict(val_dataloader=None))) == []

@@ -175,6 +175,8 @@ def draw_confusion(
     for index, text in np.ndenumerate(display.text_):
         count = counts[index]
         text.set_text(f'{percent[index]:.0f}\n({count})' if count else '')
+    for label in display.ax_.get_xticklabels():
+        label.set(ha='right', rotation_mode='anchor')
     display.ax_.set(xlabel='predicted', ylabel='true', title=title)
     figure.colorbar(display.im_, label='% of the true class', shrink=0.8)
     with atomic_file(path, 'wb') as file:
