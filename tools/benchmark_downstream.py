@@ -25,7 +25,7 @@ from pathlib import Path
 
 from downstream import Comparison, compare
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 
@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
         '--datasets',
         nargs='+',
         metavar='NAME',
-        help='only these of ' + ', '.join(BENCHMARKS),
+        help='only these of ' + ', '.join(NAMED_DATASETS),
     )
     parser.add_argument(
         '--config',

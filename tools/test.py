@@ -19,7 +19,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.engine.cfg_options import CfgOptions
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.engine.read_config import (
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--dataset',
-        help='for configs for any dataset: ' + ', '.join(BENCHMARKS),
+        help='for configs for any dataset: ' + ', '.join(NAMED_DATASETS),
     )
     parser.add_argument(
         '--data-root', help="the dataset's folder, in place of the config's"

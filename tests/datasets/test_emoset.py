@@ -296,7 +296,7 @@ def test_side_file_of_other_images_is_refused(own_drawn):
     )
     with pytest.raises(ValueError) as error:
         EmoSet(str(own_drawn), persons='persons.json')
-    assert 'persons.json: knows 15 of the 16 images' in str(error.value)
+    assert 'persons.json: has boxes for 15 of the 16' in str(error.value)
     assert 'image/amusement/amusement_00000.jpg' in str(error.value)
 
 

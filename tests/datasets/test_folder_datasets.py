@@ -115,7 +115,7 @@ def test_sizes_of_the_splits(name, train, val, test, roots, monkeypatch):
     root = roots[name]
     assert [len(read(name, root, s)) for s in SPLITS] == [train, val, test]
     assert said == [
-        f'{root}: no split files, so it is divided by seed 42: {count} of '
+        f'{root}: no split files, so it is split with seed 42: {count} of '
         f'{train + val + test} images are for {split}'
         for split, count in (('train', train), ('val', val), ('test', test))
     ]

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT
 from uniemox_mm.datasets import FI
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.engine.read_config import (
     check_classes,
     check_training,
@@ -33,15 +33,15 @@ def _no_dataset_chosen(monkeypatch):
     monkeypatch.delenv('DATASET')
 
 
-@pytest.mark.parametrize('name', BENCHMARKS)
+@pytest.mark.parametrize('name', NAMED_DATASETS)
 def test_a_config_for_any_dataset(name):
     cfg = read_config(ANY, dataset=name)
-    known = BENCHMARKS[name].dataset
+    known = NAMED_DATASETS[name].dataset
     for split in ('train', 'val', 'test'):
         dataset = cfg[f'{split}_dataloader'].dataset
         assert dataset.type == known.__name__
         assert dataset.split == split
-        assert dataset.data_root == f'data/{BENCHMARKS[name].folders[0]}'
+        assert dataset.data_root == f'data/{NAMED_DATASETS[name].folders[0]}'
     assert cfg.model.head.num_classes == len(known.METAINFO['classes'])
     assert cfg.data_preprocessor.num_classes == cfg.model.head.num_classes
     assert cfg.work_dir == f'work_dirs/vit-l_mae_{name}'
@@ -189,7 +189,7 @@ def test_a_run_without_validation_is_told():
     [
         (dict(classes=['a', 'b']), dict(classes=('b', 'a')), 'on the classes '
          'a, b, but would be tested on b, a'),
-        (dict(division='FI by seed 42'), dict(division='FI by seed 1'),
+        (dict(split_id='FI by seed 42'), dict(split_id='FI by seed 1'),
          'it was trained on FI by seed 42 and would be tested on FI by seed 1,'
          ' with images that it may have seen'),
     ],
@@ -199,7 +199,7 @@ def test_a_test_on_what_was_trained_on_is_refused(trained, tested, message):
         check_training(trained, tested)
     check_training(trained, trained)
     check_training({}, tested)
-    check_training(dict(division='Emo8 by seed 42'), tested)
+    check_training(dict(split_id='Emo8 by seed 42'), tested)
 
 
 def test_the_division_is_known_to_the_dataset(tmp_path):
@@ -207,7 +207,7 @@ def test_the_division_is_known_to_the_dataset(tmp_path):
 
     def division(**settings):
         dataset = FI(str(tmp_path), serialize_data=False, **settings)
-        return dataset.metainfo['division']
+        return dataset.metainfo['split_id']
 
     assert division() == division(split='test') == 'FI by seed 42'
     assert division(split_seed=3) == 'FI by seed 3'

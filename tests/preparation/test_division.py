@@ -6,7 +6,7 @@ from uniemox_mm.preparation.division import divide
 
 SHARES = {'': dict(train=0.7, val=0.1, test=0.2)}
 IMAGES = [
-    LabelledImage(f'{label}/{i}', label, stratum=str(label))
+    LabelledImage(f'{label}/{i}', label, group=str(label))
     for label in range(2)
     for i in range(20)
 ]

@@ -34,7 +34,7 @@ def ready(tmp_path):
 
 def test_the_hash_is_of_names_labels_and_files():
     images = [
-        LabelledImage('b/ü.jpg', 1, stratum='b', more=dict(persons=[])),
+        LabelledImage('b/ü.jpg', 1, group='b', more=dict(persons=[])),
         LabelledImage('a/\udcff.jpg', 10, part='train'),  # not UTF-8
     ]
     hashes = {'b/ü.jpg': 'f2', 'a/\udcff.jpg': 'f1'}

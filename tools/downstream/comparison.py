@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.engine.launch import learning_rate_note
 from uniemox_mm.engine.read_config import resolve_checkpoint
 from uniemox_mm.evaluation.paper_results import DATASETS
@@ -31,7 +31,7 @@ class Comparison:
 
     Attributes:
         recipe (Recipe): What is done on each dataset.
-        found (dict[str, Path]): Dataset, a key of :data:`BENCHMARKS` ->
+        found (dict[str, Path]): Dataset, a key of :data:`NAMED_DATASETS` ->
             where it is.
         chosen (Sequence[str]): The datasets that are wanted.
         fractions (Sequence[float | None]): Shares of the training images;
@@ -76,7 +76,7 @@ class Comparison:
         """All outcomes so far."""
         datasets = [
             name
-            for name in BENCHMARKS
+            for name in NAMED_DATASETS
             # The others are those that the paper does not have.
             if name in DATASETS or (name in self.found and name in self.chosen)
         ]
@@ -198,7 +198,7 @@ def compare(
     Args:
         checkpoint (str): A file, a work dir, an address, or 'none'.
         root (Path): The folder.
-        datasets (Sequence[str], optional): Which of :data:`BENCHMARKS`.
+        datasets (Sequence[str], optional): Which of :data:`NAMED_DATASETS`.
             Defaults to None, for all.
         fractions (Sequence[float], optional): Shares of the training images.
             Defaults to None, for what the config says.
@@ -213,7 +213,7 @@ def compare(
         ValueError: A name or share is not valid, there is no dataset, or
             results of other settings are in the way.
     """
-    chosen = datasets or list(BENCHMARKS)
+    chosen = datasets or list(NAMED_DATASETS)
     check_names(chosen)
     for fraction in fractions or ():
         if not 0 < fraction <= 1:

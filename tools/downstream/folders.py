@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 
 
 def find_folders(root: Path) -> dict[str, Path]:
@@ -13,8 +13,8 @@ def find_folders(root: Path) -> dict[str, Path]:
         root (Path): The folder.
 
     Returns:
-        dict[str, Path]: Key of :data:`BENCHMARKS` -> the first of its usual
-        folders that is there, in any case; without those that are not.
+        dict[str, Path]: Key of :data:`NAMED_DATASETS` -> the first of its
+        usual folders that is there, in any case; without those that are not.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -27,8 +27,8 @@ def find_folders(root: Path) -> dict[str, Path]:
         if path.is_dir()
     }
     found = {}
-    for name, benchmark in BENCHMARKS.items():
-        usual = [folder.casefold() for folder in benchmark.folders]
+    for name, known in NAMED_DATASETS.items():
+        usual = [folder.casefold() for folder in known.folders]
         paths = [there[folder] for folder in usual if folder in there]
         if paths:
             found[name] = paths[0]
@@ -37,13 +37,13 @@ def find_folders(root: Path) -> dict[str, Path]:
 
 def missing_line(name: str, root: Path) -> str:
     """Says that a dataset is skipped, and what was looked for."""
-    benchmark = BENCHMARKS[name]
+    known = NAMED_DATASETS[name]
     usual: dict[str, str] = {}
-    for folder in benchmark.folders:
+    for folder in known.folders:
         usual.setdefault(folder.casefold(), folder)
     what = ', '.join(usual.values())
     none = f'none of {what} is' if len(usual) > 1 else f'there is no {what}'
-    return f'{benchmark.title}: skipped, {none} in {root}'
+    return f'{known.title}: skipped, {none} in {root}'
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -53,8 +53,8 @@ def check_names(names: Sequence[str]) -> None:
         ValueError: One is unknown.
     """
     for name in names:
-        if name not in BENCHMARKS:
+        if name not in NAMED_DATASETS:
             raise ValueError(
                 f'--datasets {name}: no such dataset; expected '
-                f'{", ".join(BENCHMARKS)}'
+                f'{", ".join(NAMED_DATASETS)}'
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.engine.resuming import find_checkpoint
 from uniemox_mm.utils.json_files import read_json
 
@@ -57,7 +57,7 @@ class Job:
 
     Attributes:
         recipe (Recipe): The recipe.
-        dataset (str): A key of :data:`BENCHMARKS`.
+        dataset (str): A key of :data:`NAMED_DATASETS`.
         root (Path): Where it is.
         fraction (float | None): Share of the training images; None for what
             the config says.
@@ -73,7 +73,7 @@ class Job:
     @property
     def title(self) -> str:
         """What people call it."""
-        name = BENCHMARKS[self.dataset].title
+        name = NAMED_DATASETS[self.dataset].title
         if self.neighbours:
             return f'{name}, k-NN'
         if self.fraction is None:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.evaluation.paper_results import PAPER_RESULTS
 
 _MEASURES = {
@@ -26,7 +26,7 @@ class Results:
 
     Attributes:
         method (str): The checkpoint's name.
-        datasets (Sequence[str]): Keys of :data:`BENCHMARKS`: the columns.
+        datasets (Sequence[str]): Keys of :data:`NAMED_DATASETS`: the columns.
         outcomes (Mapping): (dataset, share of the training images) ->
             outcome. The share is None where it is what the config says.
         neighbours (Mapping): Dataset -> outcome of k-NN. Defaults to {}.
@@ -45,7 +45,7 @@ class Results:
     @property
     def titles(self) -> list[str]:
         """Names of the columns."""
-        return [BENCHMARKS[name].title for name in self.datasets]
+        return [NAMED_DATASETS[name].title for name in self.datasets]
 
     def row(self, share: float | None, measure: str = 'top1') -> list[str]:
         """Texts for one share and measure."""

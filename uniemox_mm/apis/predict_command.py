@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.utils.quiet import messages_to_stderr
 from uniemox_mm.utils.terminal_text import printable
 
@@ -73,7 +73,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         '--classes',
         help='names with commas between them, or those of a dataset:\n'
-        f'{", ".join(BENCHMARKS)} (of the checkpoint; CLIP: emoset)',
+        f'{", ".join(NAMED_DATASETS)} (of the checkpoint; CLIP: emoset)',
     )
     parser.add_argument(
         '--persons',
@@ -194,12 +194,12 @@ def _build(args: argparse.Namespace) -> EmotionInferencer:
 
 
 def _class_names(text: str) -> tuple[str, ...]:
-    if text in BENCHMARKS:
-        return BENCHMARKS[text].dataset.METAINFO['classes']
+    if text in NAMED_DATASETS:
+        return NAMED_DATASETS[text].dataset.METAINFO['classes']
     names = tuple(name.strip() for name in text.split(','))
     if len(names) < 2 or not all(names):
         raise ValueError(
             f'--classes {text}: expected names with commas between them, or '
-            f'one of {", ".join(BENCHMARKS)}'
+            f'one of {", ".join(NAMED_DATASETS)}'
         )
     return names

@@ -1,5 +1,9 @@
-"""What all datasets of emotional images have in common."""
+"""Base class of all datasets of emotional images."""
 
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,6 @@ from uniemox_mm.datasets.features.feature_cache import StaleFeaturesError
 from uniemox_mm.utils.json_files import read_json
 
 from .errors import BadSampleError
-from .long_lists import collection_paused
 from .persons import read_person_file
 from .sample_randomness import seeded
 
@@ -26,13 +29,13 @@ class BaseEmotionDataset(BaseDataset):
     Args:
         data_root (str): The data set's folder.
         pipeline (Sequence[dict]): Transforms.
-        fraction (float): Share of each class to keep, in (0, 1], for
+        fraction (float): Fraction of each class to keep, in (0, 1], for
             learning curves; at least one image of a class. Defaults to 1.
-        seed (int): Chooses which share. Defaults to 0.
+        seed (int): Chooses which images are kept. Defaults to 0.
         persons (str, optional): A boxes file, relative to ``data_root`` or
             absolute; see :func:`read_person_file`.
-        on_bad_sample (str): 'error', or 'skip' to take the next sample in
-            the place of a broken image, annotation or box and to report it
+        on_bad_sample (str): 'error', or 'skip' to replace a sample with a
+            broken image, annotation or box by the next one and to report it
             at the end of the epoch (:class:`BadSampleHook`). With
             ``test_mode=True`` a broken sample is always an error, since its
             replacement would be counted in the metric. Defaults to 'error'.
@@ -67,7 +70,7 @@ class BaseEmotionDataset(BaseDataset):
         super().__init__(data_root=data_root, pipeline=pipeline, **kwargs)
 
     def set_epoch(self, seed: int, epoch: int) -> None:
-        """Makes the randomness of every sample a function of its index.
+        """Make the randomness of every sample a function of its index.
 
         Until this is called (by :class:`EpochSeedHook`) transforms draw from
         the worker's global generators, as in MMEngine.
@@ -79,11 +82,11 @@ class BaseEmotionDataset(BaseDataset):
         self._epoch_key[0], self._epoch_key[1] = seed, epoch
 
     def complete(self, info: dict) -> dict:
-        """Adds to a sample what is read only when it is needed."""
+        """Add to a sample what is read only when it is needed."""
         return info
 
     def full_init(self) -> None:
-        """Lists the images and attaches their boxes."""
+        """List the images and attach their boxes."""
         if self._fully_initialized:
             return
         root = Path(self.data_root)
@@ -96,11 +99,11 @@ class BaseEmotionDataset(BaseDataset):
             super().full_init()
 
     def layout(self) -> str:
-        """The folder tree that ``data_root`` must hold."""
+        """Describe the folder tree that ``data_root`` must hold."""
         return f'{self.data_root}/'
 
     def filter_data(self) -> list[dict]:
-        """Attaches the boxes and keeps ``fraction`` of each class."""
+        """Attach the boxes and keep ``fraction`` of each class."""
         data_list = self.data_list
         if self.persons is not None:
             self._attach_persons(data_list)
@@ -118,18 +121,18 @@ class BaseEmotionDataset(BaseDataset):
         kept: list[int] = []
         for label in np.unique(labels):
             members = rng.permutation(np.flatnonzero(labels == label))
-            share = max(1, round(self.fraction * len(members)))
-            kept.extend(members[:share].tolist())
+            count = max(1, round(self.fraction * len(members)))
+            kept.extend(members[:count].tolist())
         return [data_list[i] for i in sorted(kept)]
 
     def prepare_data(self, idx: int) -> Any:
-        """Reads a sample, or the next good one with ``on_bad_sample='skip'``.
+        """Read a sample, or the next good one with ``on_bad_sample='skip'``.
 
         Args:
             idx (int): Index of the sample.
 
         Returns:
-            Any: What the pipeline returns; a packed sample that stands for
+            Any: The output of the pipeline; a packed sample that replaces
             broken ones has their messages in the metainfo ``skipped``.
 
         Raises:
@@ -182,7 +185,7 @@ class BaseEmotionDataset(BaseDataset):
         if not path.is_file():
             raise FileNotFoundError(
                 f'{path}: no such boxes file; set persons=None of the dataset '
-                'to have whole images in the place of people'
+                'to use whole images as persons'
             )
         boxes = read_person_file(path)
         root = Path(self.data_root)
@@ -197,15 +200,63 @@ class BaseEmotionDataset(BaseDataset):
                 missing.append(name)
         if missing:
             raise ValueError(
-                f'{path}: knows {len(data_list) - len(missing)} of the '
-                f'{len(data_list)} images in {root}; it does not have '
-                f'{missing[0]}. Expected one entry an image, with an empty '
-                'list where nobody is in it, and paths relative to the root'
+                f'{path}: has boxes for {len(data_list) - len(missing)} of '
+                f'the {len(data_list)} images in {root}; {missing[0]} is '
+                'missing. Expected one entry per image, with an empty list '
+                'where nobody is in it, and paths relative to the root'
             )
+
+    def _openmmlab_rows(self, path: Path, content: dict) -> list[dict]:
+        """Check the content of an annotation file in OpenMMLab 2.0 format.
+
+        Args:
+            path (Path): The file, for the message.
+            content (dict): Its content; the entries become the rows.
+
+        Returns:
+            list[dict]: The entries, with ``img_path`` below the root.
+
+        Raises:
+            ValueError: It has another format or other classes.
+        """
+        entries = content.get('data_list')
+        metainfo = content.get('metainfo') or {}
+        if not isinstance(entries, list) or not isinstance(metainfo, dict):
+            raise ValueError(
+                f'{path}: expected {{"metainfo": {{...}}, "data_list": '
+                f'[...]}}, but found the keys {sorted(content)}'
+            )
+        classes = tuple(self.METAINFO['classes'])
+        named = metainfo.get('classes')
+        listed = tuple(named) if isinstance(named, list) else named
+        if listed is not None and listed != classes:
+            raise ValueError(
+                f'{path}: its classes are {listed}, expected {classes}'
+            )
+        folder, labels = str(Path(self.data_root)), range(len(classes))
+        for number, entry in enumerate(entries):
+            if (
+                not isinstance(entry, dict)
+                or not isinstance(entry.get('img_path'), str)
+                or 'gt_label' not in entry
+            ):
+                raise ValueError(
+                    f'{path}: entry {number} is {entry!r}; expected an object '
+                    'with at least img_path (a string) and gt_label'
+                )
+            if entry['gt_label'] not in labels:
+                raise ValueError(
+                    f'{path}: entry {number} has the label '
+                    f'{entry["gt_label"]!r}; expected 0 to {len(labels) - 1}'
+                )
+            # Path takes many times as long, which 100,000 rows add up.
+            image = os.path.join(folder, entry['img_path'])  # noqa: PTH118
+            entry['img_path'] = image
+        return entries
 
     @staticmethod
     def read_sample_json(path: str | Path) -> dict:
-        """Reads a JSON object that belongs to one sample.
+        """Read a JSON object that belongs to one sample.
 
         Raises:
             BadSampleError: The file is missing or not a JSON object.
@@ -220,3 +271,19 @@ class BaseEmotionDataset(BaseDataset):
                 f'{type(content).__name__}'
             )
         return content
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Pause Python's garbage collector while a long list is read.
+
+    It would look through all objects of the list again and again and take
+    half of the time, without finding any garbage.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -33,7 +33,7 @@ class CAERS(FolderEmotionDataset):
     LAYOUT = FolderLayout(
         CAERS_CATEGORIES, parts=('train', 'test'), aliases=dict(Angry='Anger')
     )
-    SHARES = dict(train=dict(train=1.0), test=dict(test=0.66, val=0.34))
+    RATIOS = dict(train=dict(train=1.0), test=dict(test=0.66, val=0.34))
     TREE = (
         'train/Anger (or Angry)/0001.png ...\n'
         'train/Disgust/ Fear/ Happy/ Neutral/ Sad/ Surprise/\n'

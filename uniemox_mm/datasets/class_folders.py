@@ -19,7 +19,7 @@ class LabelledImage:
         label (int): Its class.
         part (str): The split that it was shipped in, blank where the
             download is not split.
-        stratum (str): What keeps its share in every split: the folder that
+        group (str): What keeps its share in every split: the folder that
             the image is in, or its class.
         more (dict): Further entries of its row, such as ``persons``.
     """
@@ -27,7 +27,7 @@ class LabelledImage:
     name: str
     label: int
     part: str = ''
-    stratum: str = ''
+    group: str = ''
     more: dict = field(default_factory=dict)
 
 

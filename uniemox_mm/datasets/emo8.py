@@ -29,7 +29,7 @@ class Emo8(FolderEmotionDataset):
 
     METAINFO = {'classes': EMOSET_CATEGORIES}
     LAYOUT = FolderLayout(EMOSET_CATEGORIES, places=('', 'images'))
-    SHARES = {'': dict(train=0.8, val=0.1, test=0.1)}
+    RATIOS = {'': dict(train=0.8, val=0.1, test=0.1)}
     TREE = (
         'amusement/*.jpg\n'
         'awe/ contentment/ excitement/ anger/ disgust/ fear/ sadness/'

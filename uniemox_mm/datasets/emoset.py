@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from mmpretrain.registry import DATASETS
@@ -17,9 +18,7 @@ from .base_emotion import BaseEmotionDataset
 from .captions import describe
 from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
 from .class_folders import listing
-from .emoset_rows import check_info, parse_row
 from .errors import BadSampleError
-from .long_lists import openmmlab_rows
 
 
 @DATASETS.register_module()
@@ -95,12 +94,12 @@ class EmoSet(BaseEmotionDataset):
         super().__init__(data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Reads the split files; annotation files are left for later.
+        """Read the split files; annotation files are left for later.
 
         Returns:
             list[dict]: ``img_path`` and ``gt_label`` of each image, with
             ``emotion`` and ``annotation`` or ``caption``, ``attributes`` and
-            ``persons`` by the kind of split file.
+            ``persons``, depending on the kind of split file.
 
         Raises:
             FileNotFoundError: A split file is missing.
@@ -122,7 +121,7 @@ class EmoSet(BaseEmotionDataset):
         return data_list
 
     def layout(self) -> str:
-        """The folder tree that ``data_root`` must hold."""
+        """Describe the folder tree that ``data_root`` must hold."""
         files = '  '.join(f'{split}.json' for split in self.splits)
         return (
             f'{self.data_root}/\n  {files}\n'
@@ -131,7 +130,7 @@ class EmoSet(BaseEmotionDataset):
         )
 
     def attach_text_features(self, features: TextFeatures) -> None:
-        """Gives every sample its row of ``features`` as ``text_feature``.
+        """Give every sample its row of ``features`` as ``text_feature``.
 
         Args:
             features (TextFeatures): One row a sample, in the order of this
@@ -144,7 +143,7 @@ class EmoSet(BaseEmotionDataset):
         self._checked.share_memory_()
 
     def attach_image_features(self, features: ImageFeatures) -> None:
-        """Gives every sample its row of ``features`` as ``image_feature``.
+        """Give every sample its row of ``features`` as ``image_feature``.
 
         Args:
             features (ImageFeatures): One row a sample, in the order of this
@@ -154,12 +153,12 @@ class EmoSet(BaseEmotionDataset):
         self.image_features = features
 
     def image_key(self, idx: int) -> str:
-        """What the image of a sample is called in a cache of features."""
+        """Return the key of a sample's image in a cache of features."""
         path = self.get_data_info(idx)['img_path']
         return image_key(path, self.data_root)
 
     def complete(self, info: dict) -> dict:
-        """Adds the caption, and the features that are attached.
+        """Add the caption, and the features that are attached.
 
         With features the caption is written once a run, to check its row:
         annotation files are not opened again in every epoch.
@@ -181,7 +180,7 @@ class EmoSet(BaseEmotionDataset):
         return info
 
     def caption_of(self, idx: int) -> str:
-        """The caption of a sample, without reading its image."""
+        """Return the caption of a sample, without reading its image."""
         if self.caption is None:
             raise ValueError('this dataset has no captions: set caption=')
         info = self.get_data_info(idx)
@@ -227,8 +226,7 @@ class EmoSet(BaseEmotionDataset):
         if content == []:
             raise ValueError(f'{path}: expected rows, but it is empty')
         if isinstance(content, dict):
-            own = self.METAINFO['classes']
-            rows = openmmlab_rows(path, content, self.data_root, own)
+            rows = self._openmmlab_rows(path, content)
             made_with = (content.get('metainfo') or {}).get('caption')
             asked_for = {'emotion': True, **(self.caption or {})}
             for row in rows:
@@ -243,17 +241,77 @@ class EmoSet(BaseEmotionDataset):
                 f'{path}: expected a list of rows or an OpenMMLab 2.0 '
                 f'object, but found {type(content).__name__}'
             )
+        root = Path(self.data_root)
         return [
-            self._read_row(path, number, row)
-            for number, row in enumerate(content)
+            dict(
+                img_path=str(root / image),
+                gt_label=EMOSET_CATEGORIES.index(emotion),
+                emotion=emotion,
+                annotation=str(root / annotation),
+            )
+            for emotion, image, annotation in (
+                parse_row(path, i, row) for i, row in enumerate(content)
+            )
         ]
 
-    def _read_row(self, path: Path, number: int, row: object) -> dict:
-        emotion, image, annotation = parse_row(path, number, row)
-        root = Path(self.data_root)
-        return dict(
-            img_path=str(root / image),
-            gt_label=EMOSET_CATEGORIES.index(emotion),
-            emotion=emotion,
-            annotation=str(root / annotation),
+
+class EmoSetRow(NamedTuple):
+    """A row of EmoSet's split files; paths are relative to the data root."""
+
+    emotion: str
+    image: str
+    annotation: str
+
+
+def parse_row(path: Path, number: int, row: object) -> EmoSetRow:
+    """Parse a row of a split file.
+
+    Args:
+        path (Path): The split file, for the message.
+        number (int): Number of the row, from 0.
+        row (object): ``[emotion, image, annotation]``, as in the released
+            zip, or ``[emotion, id, image, annotation]``, as in its README.
+
+    Returns:
+        EmoSetRow: Its content.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if (
+        not isinstance(row, list)
+        or len(row) not in (3, 4)
+        or not all(isinstance(row[i], str) for i in (0, -2, -1))
+    ):
+        raise ValueError(
+            f'{path}: row {number} is {row!r}; expected [emotion, image, '
+            'annotation] or [emotion, id, image, annotation]'
+        )
+    emotion, image, annotation = row[0], row[-2], row[-1]
+    if emotion not in EMOSET_CATEGORIES:
+        raise ValueError(
+            f'{path}: row {number} has the emotion {emotion!r}; expected one '
+            f'of {", ".join(EMOSET_CATEGORIES)}'
+        )
+    return EmoSetRow(emotion, image, annotation)
+
+
+def check_info(root: Path) -> None:
+    """Check the order of the classes in ``info.json``, if there is one.
+
+    Raises:
+        ValueError: The order is not EmoSet's.
+    """
+    path = root / 'info.json'
+    if not path.is_file():
+        return
+    info = read_json(path)
+    # Flat in the released zip, one table an attribute on GitHub.
+    table = info.get('emotion', info) if isinstance(info, dict) else {}
+    label2idx = table.get('label2idx') if isinstance(table, dict) else None
+    expected = {name: i for i, name in enumerate(EMOSET_CATEGORIES)}
+    if label2idx != expected:
+        raise ValueError(
+            f'{path}: its label2idx is {label2idx}, but EmoSet has '
+            f'{expected}; expected it at the top or under "emotion"'
         )

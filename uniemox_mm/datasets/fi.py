@@ -27,7 +27,7 @@ class FI(FolderEmotionDataset):
 
     METAINFO = {'classes': FI_CATEGORIES}
     LAYOUT = FolderLayout(FI_CATEGORIES)
-    SHARES = {'': dict(train=0.8, val=0.05, test=0.15)}
+    RATIOS = {'': dict(train=0.8, val=0.05, test=0.15)}
     TREE = (
         'amusement/*.jpg\n'
         'anger/ awe/ contentment/ disgust/ excitement/ fear/ sadness/'

@@ -1,4 +1,4 @@
-"""Datasets whose downloads have one folder a class and no official splits."""
+"""Base class of datasets with one folder a class and no official splits."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,18 +17,17 @@ from .class_folders import (
     listing,
     scan_class_folders,
 )
-from .long_lists import openmmlab_rows
-from .splitting import SPLITS, Shares, split_images
+from .splitting import SPLITS, Ratios, split_images
 
 
 class FolderEmotionDataset(BaseEmotionDataset):
-    """A download with one folder a class, split by shares.
+    """A download with one folder a class, split by ratios.
 
     Where ``make_splits.py`` has written ``train.json``, ``val.json`` and
-    ``test.json`` those are read. Otherwise the same division is made in
-    memory from the folders, with ``split_seed``.
+    ``test.json`` those are read. Otherwise the same splits are made in memory
+    from the folders, with ``split_seed``.
 
-    Subclasses set ``METAINFO``, ``LAYOUT``, ``SHARES`` and ``TREE``.
+    Subclasses set ``METAINFO``, ``LAYOUT``, ``RATIOS`` and ``TREE``.
 
     Args:
         data_root (str): The download.
@@ -37,18 +36,18 @@ class FolderEmotionDataset(BaseEmotionDataset):
         split_dir (str, optional): Folder of the split files, relative to
             ``data_root`` or absolute. Defaults to None: ``data_root``, where
             it has any.
-        split_seed (int): Of the division, where there are no split files.
+        split_seed (int): Seed of the splits, where there are no split files.
             Defaults to 42.
         **kwargs: Those of :class:`BaseEmotionDataset`.
 
     Raises:
-        ValueError: An unknown split, or a download that is laid out
-            otherwise; the message has the expected tree and what is there.
+        ValueError: An unknown split, or a download of another layout; the
+            message has the expected tree and what is there.
         FileNotFoundError: There are split files, but not this one.
     """
 
     LAYOUT: ClassVar[FolderLayout]
-    SHARES: ClassVar[Shares] = {'': dict(train=0.7, val=0.1, test=0.2)}
+    RATIOS: ClassVar[Ratios] = {'': dict(train=0.7, val=0.1, test=0.2)}
     TREE: ClassVar[str]
 
     def __init__(
@@ -72,11 +71,11 @@ class FolderEmotionDataset(BaseEmotionDataset):
 
     @classmethod
     def scan(cls, root: str | Path) -> list[LabelledImage]:
-        """Lists a download's images, whatever their split.
+        """List a download's images, whatever their split.
 
         Raises:
             FileNotFoundError: There is no such folder.
-            ValueError: It is not laid out as this dataset is.
+            ValueError: It has another layout than this dataset.
         """
         root = Path(root)
         if not root.is_dir():
@@ -93,7 +92,7 @@ class FolderEmotionDataset(BaseEmotionDataset):
 
     @classmethod
     def tree(cls, root: str | Path) -> str:
-        """The expected folders, as text."""
+        """Describe the expected folders."""
         return f'{root}/\n' + '\n'.join(
             f'  {line}' for line in cls.TREE.splitlines()
         )
@@ -103,39 +102,38 @@ class FolderEmotionDataset(BaseEmotionDataset):
         return scan_class_folders(root, cls.LAYOUT)
 
     def layout(self) -> str:
-        """The folder tree that ``data_root`` must hold."""
+        """Describe the folder tree that ``data_root`` must hold."""
         return self.tree(self.data_root)
 
     def load_data_list(self) -> list[dict]:
-        """Reads the split files, or divides what is in the folders.
+        """Read the split files, or split the images in the folders.
 
         Returns:
-            list[dict]: ``img_path`` and ``gt_label`` of each image, and what
-            else the dataset knows.
+            list[dict]: ``img_path`` and ``gt_label`` of each image, and
+            further entries of the dataset.
         """
         folder = Path(self.data_root) / (self.split_dir or '')
         files = {name: folder / f'{name}.json' for name in SPLITS}
         if self.split_dir or any(f.is_file() for f in files.values()):
             rows = self._read_files(folder)
-            division = f'files {_sha256(files.values())}'
+            split_id = f'files {_sha256(files.values())}'
         else:
-            rows = self._divide()
-            division = f'seed {self.split_seed}'
+            rows = self._split_folders()
+            split_id = f'seed {self.split_seed}'
         # Goes into checkpoints, for tools/test.py.
-        self._metainfo['division'] = f'{type(self).__name__} by {division}'
+        self._metainfo['split_id'] = f'{type(self).__name__} by {split_id}'
         if not rows:
             raise ValueError(
-                f'{self.data_root}: there are no images for '
-                f'{" and ".join(self.splits)}'
+                f'{self.data_root}: no images for {" and ".join(self.splits)}'
             )
         return rows
 
-    def _divide(self) -> list[dict]:
+    def _split_folders(self) -> list[dict]:
         images = self.scan(self.data_root)
-        divided = split_images(images, self.SHARES, self.split_seed)
-        chosen = [image for split in self.splits for image in divided[split]]
+        splits = split_images(images, self.RATIOS, self.split_seed)
+        chosen = [image for split in self.splits for image in splits[split]]
         print_log(
-            f'{self.data_root}: no split files, so it is divided by seed '
+            f'{self.data_root}: no split files, so it is split with seed '
             f'{self.split_seed}: {len(chosen)} of {len(images)} images are '
             f'for {" and ".join(self.splits)}',
             logger='current',
@@ -173,8 +171,7 @@ class FolderEmotionDataset(BaseEmotionDataset):
                     'make_splits.py writes it, but found '
                     f'{type(content).__name__}'
                 )
-            own = self.METAINFO['classes']
-            rows += openmmlab_rows(path, content, self.data_root, own)
+            rows += self._openmmlab_rows(path, content)
         return rows
 
 

@@ -136,7 +136,7 @@ def _read_labels(root: Path) -> list[LabelledImage]:
             LabelledImage(
                 f'{found.name}/{name}',
                 labels[0],
-                stratum=HECO_CATEGORIES[labels[0]],
+                group=HECO_CATEGORIES[labels[0]],
                 more=dict(persons=list(boxes), person_labels=list(labels)),
             )
         )

@@ -1,4 +1,4 @@
-"""Divides images into training, validation and test."""
+"""Splits images into training, validation and test."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,46 +7,45 @@ import numpy as np
 
 from .class_folders import LabelledImage
 
-# Of each shipped part, '' where a download is not split: split -> its share.
-Shares = Mapping[str, Mapping[str, float]]
+# Shipped part ('' where a download is not split) -> split -> its ratio.
+Ratios = Mapping[str, Mapping[str, float]]
 SPLITS = ('train', 'val', 'test')
 
 
 def split_images(
-    images: Sequence[LabelledImage], shares: Shares, seed: int
+    images: Sequence[LabelledImage], ratios: Ratios, seed: int
 ) -> dict[str, list[LabelledImage]]:
-    """Divides images at random, each stratum by the same shares.
+    """Split images at random, each group by the same ratios.
 
     Args:
-        images (Sequence[LabelledImage]): What to divide. Their order
-            matters.
-        shares (Shares): Part -> split -> share; a part's shares add up to 1.
+        images (Sequence[LabelledImage]): All images. Their order matters.
+        ratios (Ratios): Part -> split -> ratio, adding up to 1 for each part.
         seed (int): The same seed gives the same splits.
 
     Returns:
         dict[str, list[LabelledImage]]: The images of 'train', 'val' and
-        'test', in the given order. In each stratum the size of a split is
-        its exact share, rounded up or down; over a class of many small
-        strata the rounding adds up.
+        'test', in the given order. In each group the size of a split is its
+        exact ratio, rounded up or down; over a class of many small groups
+        the rounding adds up.
 
     Raises:
-        ValueError: The shares of a part do not add up to 1.
+        ValueError: The ratios of a part do not add up to 1.
     """
-    for part, of_part in shares.items():
+    for part, of_part in ratios.items():
         if abs(sum(of_part.values()) - 1) > 1e-9:
             raise ValueError(
-                f'the shares of {part or "all images"} are {dict(of_part)}; '
+                f'the ratios of {part or "all images"} are {dict(of_part)}; '
                 'expected them to add up to 1'
             )
-    strata: dict[tuple[str, str], list[int]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, image in enumerate(images):
-        strata[image.part, image.stratum].append(i)
+        groups[image.part, image.group].append(i)
     rng = np.random.default_rng(seed)
     chosen: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for (part, _), members in sorted(strata.items()):
+    for (part, _), members in sorted(groups.items()):
         shuffled = rng.permutation(members).tolist()
         start = 0
-        for split, count in apportion(len(members), shares[part]).items():
+        for split, count in apportion(len(members), ratios[part]).items():
             chosen[split] += shuffled[start : start + count]
             start += count
     return {
@@ -55,24 +54,24 @@ def split_images(
     }
 
 
-def apportion(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Divides a number by shares into whole numbers.
+def apportion(count: int, ratios: Mapping[str, float]) -> dict[str, int]:
+    """Split a number by ratios into whole numbers.
 
-    Largest remainders are rounded up, of equal ones that of the larger share.
+    Largest remainders are rounded up, of equal ones that of the larger ratio.
 
     Args:
-        count (int): What to divide.
-        shares (Mapping[str, float]): Name -> share, adding up to 1.
+        count (int): The number.
+        ratios (Mapping[str, float]): Name -> ratio, adding up to 1.
 
     Returns:
-        dict[str, int]: Name -> number, within 1 of the exact share.
+        dict[str, int]: Name -> number, within 1 of the exact ratio.
     """
-    exact = {name: count * share for name, share in shares.items()}
+    exact = {name: count * ratio for name, ratio in ratios.items()}
     # 0.7 x 90 is a little less than 63 in floating point.
     whole = {name: int(value + 1e-9) for name, value in exact.items()}
     by_remainder = sorted(
-        shares,
-        key=lambda name: (round(exact[name] - whole[name], 9), shares[name]),
+        ratios,
+        key=lambda name: (round(exact[name] - whole[name], 9), ratios[name]),
         reverse=True,
     )
     for name in by_remainder[: count - sum(whole.values())]:

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmpretrain.registry import DATASETS
 
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 from uniemox_mm.utils.quiet import quiet_logging
 
 from .resuming import find_best_checkpoint
@@ -28,8 +28,8 @@ def read_config(
     Args:
         path (str | Path): The config file.
         options (dict, optional): Overrides, dotted key -> value.
-        dataset (str, optional): Which of :data:`BENCHMARKS` a config for any
-            of them is for; the environment variable ``DATASET`` for it.
+        dataset (str, optional): Which of :data:`NAMED_DATASETS` a config for
+            any of them is for; the environment variable ``DATASET`` for it.
         data_root (str, optional): Where the data is, for all loaders.
 
     Returns:
@@ -50,11 +50,11 @@ def read_config(
         with quiet_logging():  # MMEngine tells of each file that reads it
             cfg = Config.fromfile(path)
     except FileNotFoundError as error:
-        if name is None or name in BENCHMARKS:
+        if name is None or name in NAMED_DATASETS:
             raise
         raise ValueError(
             f'{path}: there is no dataset {name!r} ({error}); expected one '
-            f'of {", ".join(BENCHMARKS)}'
+            f'of {", ".join(NAMED_DATASETS)}'
         ) from None
     if dataset is not None and not _is_for(cfg, dataset):
         raise ValueError(
@@ -72,10 +72,10 @@ def _is_for(cfg: Config, name: str) -> bool:
     """Whether a config that was read for a dataset took notice of that."""
     if 'DATASET' not in cfg.env_variables:
         return False
-    if name not in BENCHMARKS:  # of a file that somebody added
+    if name not in NAMED_DATASETS:  # of a file that somebody added
         return True
     # A config may set another type on top of the file of the dataset.
-    wanted = BENCHMARKS[name].dataset
+    wanted = NAMED_DATASETS[name].dataset
     kinds = [DATASETS.get(inner.get('type')) for _, inner in _datasets(cfg)]
     return all(
         isinstance(kind, type) and issubclass(kind, wanted) for kind in kinds
@@ -121,7 +121,7 @@ def check_classes(cfg: Config) -> None:
 def check_training(
     trained: Mapping[str, Any], tested: Mapping[str, Any]
 ) -> None:
-    """Refuses to test a classifier on other classes or another division.
+    """Refuses to test a classifier on other classes or another split.
 
     Args:
         trained (Mapping[str, Any]): ``metainfo`` of the dataset that it was
@@ -139,12 +139,12 @@ def check_training(
             f'it was trained on the classes {", ".join(then)}, but would be '
             f'tested on {", ".join(now)}'
         )
-    divisions = [str(info.get('division', '')) for info in (trained, tested)]
-    datasets = [division.partition(' ')[0] for division in divisions]
-    if datasets[0] == datasets[1] and divisions[0] != divisions[1]:
+    split_ids = [str(info.get('split_id', '')) for info in (trained, tested)]
+    datasets = [each.partition(' ')[0] for each in split_ids]
+    if datasets[0] == datasets[1] and split_ids[0] != split_ids[1]:
         raise ValueError(
-            f'it was trained on {divisions[0]} and would be tested on '
-            f'{divisions[1]}, with images that it may have seen; expected '
+            f'it was trained on {split_ids[0]} and would be tested on '
+            f'{split_ids[1]}, with images that it may have seen; expected '
             'the same split_dir (or its files) and split_seed as in training, '
             'such as --cfg-options test_dataloader.dataset.split_dir=...'
         )

@@ -35,7 +35,7 @@ PAPER_RESULTS: dict[str, dict[str, float | None]] = {
     method: dict(zip(DATASETS, row, strict=True))
     for method, row in _TOP1.items()
 }
-"""Method -> dataset, as in ``BENCHMARKS`` -> top-1 in percent.
+"""Method -> dataset, as in ``NAMED_DATASETS`` -> top-1 in percent.
 
 Nothing here was measured by this project: these are the paper's numbers,
 copied from Table III of `UniEmoX <https://arxiv.org/abs/2409.18877>`_ as they

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uniemox_mm.datasets.class_folders import LabelledImage
-from uniemox_mm.datasets.splitting import Shares, split_images
+from uniemox_mm.datasets.splitting import Ratios, split_images
 
 from .duplicates import CopyGroup, copies_to_drop, find_copies
 
@@ -27,7 +27,7 @@ class Division:
 
 def divide(
     images: Sequence[LabelledImage],
-    shares: Shares,
+    shares: Ratios,
     seed: int,
     hashes: Mapping[str, str],
     drop: bool,
@@ -40,7 +40,7 @@ def divide(
 
     Args:
         images (Sequence[LabelledImage]): All images.
-        shares (Shares): Part -> split -> share.
+        shares (Ratios): Part -> split -> share.
         seed (int): Of the division.
         hashes (Mapping[str, str]): Name of each good image -> hash of its
             file.
@@ -73,7 +73,7 @@ def divide(
     return Division(splits, copies, dropped)
 
 
-def _told(shares: Shares) -> str:
+def _told(shares: Ratios) -> str:
     return '; '.join(
         f'{part or "the download"} is divided '
         + ', '.join(f'{share:.0%} {split}' for split, share in of.items())

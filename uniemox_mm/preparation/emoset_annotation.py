@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from uniemox_mm.datasets.base_emotion import BaseEmotionDataset
 from uniemox_mm.datasets.captions import ATTRIBUTES, describe
-from uniemox_mm.datasets.emoset_rows import EmoSetRow
+from uniemox_mm.datasets.emoset import EmoSetRow
 from uniemox_mm.datasets.errors import BadSampleError
 
 from .emoset_lists import problem

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.datasets.emoset_rows import EmoSetRow, check_info, parse_row
+from uniemox_mm.datasets.emoset import EmoSetRow, check_info, parse_row
 from uniemox_mm.utils.json_files import read_json
 from uniemox_mm.utils.sha256_file import sha256_file
 

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 
 from uniemox_mm.datasets.captions import describe
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.datasets.emoset_rows import EmoSetRow
+from uniemox_mm.datasets.emoset import EmoSetRow
 from uniemox_mm.utils.atomic_files import atomic_file
 
 from .emoset_annotation import read_attributes

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from uniemox_mm.datasets.class_folders import LabelledImage
 from uniemox_mm.datasets.folder_emotion import FolderEmotionDataset
-from uniemox_mm.datasets.splitting import SPLITS, Shares
+from uniemox_mm.datasets.splitting import SPLITS, Ratios
 from uniemox_mm.utils.chunked_job import ChunkedJob
 from uniemox_mm.utils.worker_processes import die_with_parent
 
@@ -41,13 +41,13 @@ def choose_shares(
     dataset: type[FolderEmotionDataset],
     ratios: Sequence[float] | None,
     val_from: str | None,
-) -> Shares:
+) -> Ratios:
     """The shares of a dataset, or those that were asked for.
 
     Raises:
         ValueError: What is asked for does not go with the dataset.
     """
-    name, shares = dataset.__name__, dataset.SHARES
+    name, shares = dataset.__name__, dataset.RATIOS
     shipped = set(shares) != {''}
     if val_from is not None:
         if not shipped:

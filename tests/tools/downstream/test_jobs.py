@@ -10,7 +10,7 @@ from downstream.settings import check_settings, write_settings
 
 from tests.helpers import ROOT
 from tests.tools.downstream.stand_ins import CONFIG
-from uniemox_mm.datasets.benchmarks import BENCHMARKS
+from uniemox_mm.datasets.named_datasets import NAMED_DATASETS
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_reading_a_config_leaves_no_dataset_behind(recipe, monkeypatch):
     assert 'DATASET' not in os.environ
 
 
-@pytest.mark.parametrize('dataset', BENCHMARKS)
+@pytest.mark.parametrize('dataset', NAMED_DATASETS)
 @pytest.mark.parametrize('neighbours', [False, True])
 def test_the_usual_configs_are_for_the_dataset(recipe, dataset, neighbours):
     recipe.update(
@@ -207,5 +207,5 @@ def test_the_usual_configs_are_for_the_dataset(recipe, dataset, neighbours):
     root = Path('data/x')
     cfg = Job(Recipe(**recipe), dataset, root, neighbours=neighbours).cfg
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
-        assert loader.dataset.type == BENCHMARKS[dataset].dataset.__name__
+        assert loader.dataset.type == NAMED_DATASETS[dataset].dataset.__name__
         assert loader.dataset.data_root == str(root.resolve())

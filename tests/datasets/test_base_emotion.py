@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from uniemox_mm.datasets import EmoSet
-from uniemox_mm.datasets.long_lists import collection_paused, openmmlab_rows
+from uniemox_mm.datasets import FI, EmoSet
+from uniemox_mm.datasets.base_emotion import collection_paused
 
 
 @pytest.mark.parametrize('enabled', [True, False])
@@ -25,11 +25,9 @@ def test_paths_are_below_the_root_or_absolute(tmp_path):
         dict(img_path='image/a.jpg', gt_label=1, width=3),
         dict(img_path='/elsewhere/b.jpg', gt_label=0),
     ]
-    rows = openmmlab_rows(
-        tmp_path / 'train.json',
-        dict(data_list=entries),
-        f'{tmp_path}/',
-        ('x', 'y'),
+    dataset = FI(f'{tmp_path}/', lazy_init=True)
+    rows = dataset._openmmlab_rows(
+        tmp_path / 'train.json', dict(data_list=entries)
     )
     assert rows == [
         dict(img_path=f'{tmp_path}/image/a.jpg', gt_label=1, width=3),

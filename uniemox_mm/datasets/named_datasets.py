@@ -1,4 +1,4 @@
-"""The datasets that encoders are compared on, by the names of the configs."""
+"""The datasets of the downstream configs, by option name."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from .unbiased_emo import UnbiasedEmo
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class NamedDataset:
     """A dataset of the paper's Table III.
 
     Attributes:
@@ -29,16 +29,16 @@ class Benchmark:
     folders: tuple[str, ...]
 
 
-BENCHMARKS = dict(
-    ube=Benchmark(
+NAMED_DATASETS = dict(
+    ube=NamedDataset(
         UnbiasedEmo,
         'UBE',
         ('UnbiasedEmo', 'UnbiasedEmotion', 'UBE', 'UnBiasedEmo'),
     ),
-    fi=Benchmark(FI, 'FI', ('FI', 'FlickrInstagram', 'FI_dataset')),
-    emotion6=Benchmark(Emotion6, 'Emotion6', ('Emotion6',)),
-    emo8=Benchmark(Emo8, 'Emo8', ('Emo8',)),
-    caers=Benchmark(CAERS, 'CAER-S', ('CAER-S', 'CAERS', 'CAER_S')),
-    heco=Benchmark(HECO, 'HECO', ('HECO',)),
-    emoset=Benchmark(EmoSet, 'EmoSet', ('EmoSet-118K', 'EmoSet')),
+    fi=NamedDataset(FI, 'FI', ('FI', 'FlickrInstagram', 'FI_dataset')),
+    emotion6=NamedDataset(Emotion6, 'Emotion6', ('Emotion6',)),
+    emo8=NamedDataset(Emo8, 'Emo8', ('Emo8',)),
+    caers=NamedDataset(CAERS, 'CAER-S', ('CAER-S', 'CAERS', 'CAER_S')),
+    heco=NamedDataset(HECO, 'HECO', ('HECO',)),
+    emoset=NamedDataset(EmoSet, 'EmoSet', ('EmoSet-118K', 'EmoSet')),
 )
