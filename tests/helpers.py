@@ -198,3 +198,20 @@ class Malicious:
 
     def __reduce__(self) -> tuple:
         return os.mkdir, (self.folder,)
+
+
+def step_config(**model) -> Config:
+    """A config for the benchmark of training steps, of the tiny model."""
+    optimizer = dict(type='AdamW', lr=1e-3, fused=True)
+    return Config(
+        dict(
+            model={**copy.deepcopy(EMO_MAE), **model},
+            optim_wrapper=dict(
+                type='AmpOptimWrapper',
+                dtype='bfloat16',
+                loss_scale=dict(enabled=False),
+                optimizer=optimizer,
+            ),
+            train_dataloader=dict(dataset=dict(data_root='nowhere')),
+        )
+    )

@@ -7,9 +7,8 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.structures import DataSample
-from step_speed.agreement import disagreement
-from step_speed.arrangements import build_arrangements
-from step_speed.waiting import count_waits
+from step_probes import count_waits
+from step_variants import build_variants, loss_differences
 
 from tests.engine.strategies.sharded_training import (
     OPTIMIZER,
@@ -17,9 +16,15 @@ from tests.engine.strategies.sharded_training import (
     settings,
     train,
 )
-from tests.helpers import CLASSIFIER, EMO_MAE, build, run_distributed, samples
+from tests.helpers import (
+    CLASSIFIER,
+    EMO_MAE,
+    build,
+    run_distributed,
+    samples,
+    step_config,
+)
 from tests.models.detectors.test_person_detector import SIZES, noise
-from tests.tools.benchmark.step_speed.conftest import config
 from uniemox_mm.engine.strategies import EmoFSDPStrategy
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.models import PersonDetector
@@ -139,31 +144,30 @@ def test_the_teacher_is_in_half_precision_there_and_back_in_full_here():
 
 
 def test_a_step_never_waits_for_the_device():
-    for arrangement in arrangements('ours', 'cached', 'scene'):
+    for variant in variants('ours', 'cached', 'scene'):
         for _ in range(2):
-            arrangement.step()
-        assert count_waits(arrangement, torch.device('cuda')) == {}
+            variant.step()
+        assert count_waits(variant, torch.device('cuda')) == {}
 
 
-def test_the_authors_arrangement_computes_the_same_losses():
-    ours, reference = arrangements('ours', 'reference')
-    assert max(disagreement(ours, reference).values()) < 1e-4
+def test_reference_computes_the_same_losses():
+    ours, reference = variants('ours', 'reference')
+    assert max(loss_differences(ours, reference).values()) < 1e-4
 
 
 def test_compiled_layers_compute_the_same_losses():
-    found = arrangements('ours', 'compiled', 'checkpointed')
+    found = variants('ours', 'compiled', 'checkpointed')
     losses = []
-    for arrangement in found:
+    for variant in found:
         torch.manual_seed(5)
-        losses.append(arrangement.step())
+        losses.append(variant.step())
     for name, value in losses[0].items():
         for other in losses[1:]:
             assert abs(value - other[name]) < 2e-2  # bfloat16
 
 
-def arrangements(*names):
-    cfg = config()
-    return build_arrangements(cfg, names, 8, torch.device('cuda'))
+def variants(*names):
+    return build_variants(step_config(), names, 8, torch.device('cuda'))
 
 
 def fsdp_steps(rank, world, folder):
