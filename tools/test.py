@@ -27,8 +27,8 @@ from uniemox_mm.engine.read_config import (
     read_config,
     resolve_checkpoint,
 )
-from uniemox_mm.weights.encoder_weights import load_classifier
-from uniemox_mm.weights.weight_files import read_checkpoint, weights_of
+from uniemox_mm.weights.checked_loading import load_classifier
+from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 
 def parse_args() -> argparse.Namespace:

@@ -40,8 +40,8 @@ from uniemox_mm.engine.resuming import (
     set_resume,
 )
 from uniemox_mm.engine.runners import build_runner, settings_read
-from uniemox_mm.weights.encoder_weights import MisfitError
-from uniemox_mm.weights.safe_checkpoints import distrust_checkpoints
+from uniemox_mm.weights.checked_loading import MisfitError
+from uniemox_mm.weights.safe_unpickling import distrust_checkpoints
 
 INTERRUPTED = 130  # what shells give a process that Ctrl-C ended
 GRACE = 3.0  # seconds

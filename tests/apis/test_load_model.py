@@ -17,7 +17,7 @@ from uniemox_mm.apis.load_model import build_model as build_of_config
 from uniemox_mm.apis.load_model import check_classifies
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.export.export_checkpoint import export_checkpoint
-from uniemox_mm.weights.encoder_weights import MisfitError
+from uniemox_mm.weights.checked_loading import MisfitError
 
 NAMES = tuple('abcdefgh')
 

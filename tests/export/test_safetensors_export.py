@@ -8,13 +8,10 @@ from safetensors.torch import load_file
 from tests.weights.comparing import CLASSES, same
 from uniemox_mm.apis import load_model
 from uniemox_mm.export import export_checkpoint
+from uniemox_mm.utils.sha256_file import sha256_file
 from uniemox_mm.version import __version__
 from uniemox_mm.weights import convert_checkpoint
-from uniemox_mm.weights.weight_files import (
-    file_sha256,
-    load_weights,
-    read_checkpoint,
-)
+from uniemox_mm.weights.read_checkpoint import load_weights, read_checkpoint
 
 
 def test_safetensors_have_everything(pretraining, tmp_path):
@@ -39,7 +36,7 @@ def test_safetensors_have_everything(pretraining, tmp_path):
     assert described == dict(
         format='safetensors',
         uniemox_mm=__version__,
-        source=dict(file='epoch_3.pth', sha256=file_sha256(checkpoint)),
+        source=dict(file='epoch_3.pth', sha256=sha256_file(checkpoint)),
         task='pretraining',
         classes=None,
         preprocessing=dict(

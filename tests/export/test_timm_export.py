@@ -19,7 +19,7 @@ from uniemox_mm.export.preprocessing import describe_preprocessing
 from uniemox_mm.export.timm_export import timm_model
 from uniemox_mm.export.trained_model import TrainedModel
 from uniemox_mm.weights import convert_checkpoint
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 
 def test_mae_to_ours_to_timm_and_back(tmp_path):

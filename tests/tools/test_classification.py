@@ -15,7 +15,7 @@ from tests.datasets.miniatures import write_miniature
 from tests.helpers import EMO_MAE, build, tiny_config, tiny_finetune
 from tests.tools.test_train import execute
 from uniemox_mm.evaluation import evaluate
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 pytestmark = pytest.mark.slow
 PYTHON = sys.executable

@@ -10,9 +10,12 @@ from safetensors.torch import load_file
 from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT, TEACHER, build, tiny_finetune
 from tests.tools.test_classification import train, write
-from tests.weights.plain_mae import encoder_of, finetuned, random_mae
-from tests.weights.test_refused_files import write_archive
-from uniemox_mm.weights.weight_files import load_weights
+from tests.weights.hostile_files import write_archive
+from tests.weights.plain_mae import (
+    finetuned,
+    random_encoder,
+)
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 TOOLS = ROOT / 'tools/model_converters'
 
@@ -25,7 +28,7 @@ def run(monkeypatch, tool, *arguments):
 
 
 def test_there_and_back(tmp_path, monkeypatch, capsys):
-    weights = encoder_of(random_mae().state_dict())
+    weights = random_encoder()
     weights['extra'] = torch.ones(1)
     source, target = tmp_path / 'mae.pth', tmp_path / 'ours.pth'
     torch.save(dict(model=weights), source)
@@ -37,7 +40,7 @@ def test_there_and_back(tmp_path, monkeypatch, capsys):
         'mae.pth: mae, ViT of 2 blocks, width 32, patch 8, image 64 x 64',
         'changed   backbone.pos_embed: interpolated from 4 x 4 to 8 x 8 '
         'patches',
-        'left out  extra: named by --leave-out',
+        'left out  extra: by --leave-out',
         'missing   backbone.ln2.*: fresh in a classifier that takes the mean '
         'of the patches',
         'missing   neck.*: fresh in pretraining',
@@ -90,7 +93,7 @@ def test_broken_archives_and_targets_are_one_line(tmp_path, monkeypatch):
     ):
         for target, message in (
             (tmp_path / 'x', f'{source}: not a checkpoint of plain weights'),
-            (below, f'{below}: cannot be written, since {source} is no'),
+            (below, f'{below}: cannot be written, since {source} is not'),
         ):
             with pytest.raises(SystemExit) as error:
                 run(monkeypatch, tool, source, target, *arguments)

@@ -124,9 +124,14 @@ def encoder_of(weights):
     }
 
 
+def random_encoder():
+    """The state dict of an encoder-only checkpoint."""
+    return encoder_of(random_mae().state_dict())
+
+
 def finetuned(classes=8):
     """As MAE's authors leave it: ``fc_norm`` and ``head``, no ``norm``."""
-    weights = encoder_of(random_mae().state_dict())
+    weights = random_encoder()
     for kind in ('weight', 'bias'):
         weights[f'fc_norm.{kind}'] = weights.pop(f'norm.{kind}')
     weights['head.weight'] = torch.randn(classes, 32)

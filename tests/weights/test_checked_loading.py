@@ -74,5 +74,5 @@ def test_another_architecture_is_refused_before_anything_is_loaded(tmp_path):
 
 def test_names_of_other_projects_are_recognised(tmp_path):
     weights = {'blocks.0.attn.qkv.weight': torch.zeros(96, 32)}
-    with pytest.raises(ValueError, match='must be converted first'):
+    with pytest.raises(ValueError, match='of other projects first'):
         load_checkpoint(build(EMO_MAE), save(tmp_path, weights))

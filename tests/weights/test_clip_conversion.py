@@ -8,8 +8,8 @@ from tests.helpers import CLASSIFIER, TEACHER, build
 from tests.models.target_generators.test_clip_teacher import AsPublished
 from tests.weights.comparing import close, same
 from uniemox_mm.weights import convert_checkpoint, convert_weights
-from uniemox_mm.weights.encoder_weights import load_encoder
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.checked_loading import load_encoder
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 ARCH = dict(embed_dims=64, num_layers=2, num_heads=1, feedforward_channels=256)
 QUICK = "layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU'))"

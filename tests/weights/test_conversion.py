@@ -10,11 +10,15 @@ from torch.nn import functional as F
 
 from tests.helpers import C3, CLASSIFIER, EMO_MAE, PROBE, build
 from tests.weights.comparing import close, same, save
-from tests.weights.plain_mae import encoder_of, finetuned, random_mae
+from tests.weights.plain_mae import (
+    finetuned,
+    random_encoder,
+    random_mae,
+)
 from uniemox_mm.version import __version__
 from uniemox_mm.weights import convert_checkpoint, convert_weights
-from uniemox_mm.weights.encoder_weights import load_classifier, load_encoder
-from uniemox_mm.weights.weight_files import load_weights, read_checkpoint
+from uniemox_mm.weights.checked_loading import load_classifier, load_encoder
+from uniemox_mm.weights.read_checkpoint import load_weights, read_checkpoint
 
 SMALL = dict(
     img_size=32,
@@ -31,7 +35,7 @@ def timm_vit(**settings):
 
 
 def test_encoders_features_are_timms(tmp_path):
-    weights = encoder_of(random_mae().state_dict())
+    weights = random_encoder()
     source = save(tmp_path / 'mae.pth', dict(model=weights))
     report = convert_checkpoint(source, tmp_path / 'ours.pth')
     model = build(EMO_MAE).eval()
@@ -148,3 +152,14 @@ def test_a_neck_keeps_its_count_of_batches(tmp_path):
     source = save(tmp_path / 'c.pth', model.state_dict())
     convert_checkpoint(source, tmp_path / 'ours.pth')
     same(load_weights(tmp_path / 'ours.pth'), model.state_dict())
+
+
+def test_views_take_no_more_than_their_own_place(tmp_path):
+    weights = random_encoder()
+    whole = torch.zeros(10**6)
+    whole[:32] = weights['norm.bias']
+    weights['norm.bias'] = whole[:32]
+    path = save(tmp_path / 'file.pth', weights)
+    convert_checkpoint(path, tmp_path / 'ours.pth')
+    assert path.stat().st_size > 4 * 10**6
+    assert (tmp_path / 'ours.pth').stat().st_size < 10**6

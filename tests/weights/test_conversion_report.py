@@ -7,10 +7,15 @@ from mmengine.runner import load_checkpoint
 
 from tests.helpers import C3, CLASSIFIER, EMO_MAE, build
 from tests.weights.comparing import save
-from tests.weights.plain_mae import encoder_of, finetuned, random_mae
+from tests.weights.plain_mae import (
+    encoder_of,
+    finetuned,
+    random_encoder,
+    random_mae,
+)
 from uniemox_mm.weights import convert_checkpoint, convert_weights
-from uniemox_mm.weights.encoder_weights import load_classifier
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.checked_loading import load_classifier
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 
 def test_the_authors_fine_tuned_checkpoints(tmp_path):
@@ -84,7 +89,7 @@ def test_the_report_has_every_key(tmp_path):
         ),
         'mapped    norm.weight -> backbone.ln1.weight',
         'mapped    norm.bias -> backbone.ln1.bias',
-        'left out  extra: named by --leave-out',
+        'left out  extra: by --leave-out',
         'missing   backbone.ln2.*: fresh in a classifier that takes the mean '
         'of the patches',
         'missing   neck.*: fresh in pretraining',
@@ -115,3 +120,14 @@ def test_dbots_decoder_is_left_out():
         [key for key in weights if key not in expected],
         "dBOT's decoder predicts features of its teacher, not pixels",
     )
+
+
+def test_escapes_do_not_reach_the_terminal(tmp_path):
+    """Nor what UTF-8 cannot say the report."""
+    content = {'model': random_encoder(), '\ud800\x1b[31m': 1}
+    path, target = tmp_path / 'file.pth', tmp_path / 'ours.pth'
+    report = convert_checkpoint(save(path, content), target)
+    line = r'left out  [\ud800\x1b[31m]: beside the weights'
+    assert line in report.summary()
+    written = tmp_path / 'ours.pth.report.txt'
+    assert line in written.read_text().splitlines()

@@ -17,7 +17,7 @@ from tests.helpers import (
     ROOT,
     build,
 )
-from uniemox_mm.weights.encoder_weights import (
+from uniemox_mm.weights.checked_loading import (
     MisfitError,
     load_classifier,
     load_encoder,
@@ -146,7 +146,7 @@ def extra(weights, key):
         ),
         (
             lambda w: {k.removeprefix('backbone.'): v for k, v in w.items()},
-            "there is no key that starts with 'backbone.', only cls_token,",
+            "no key starts with 'backbone.'; found cls_token,",
         ),
     ],
     ids=['missing', 'foreign', 'shape', 'names'],

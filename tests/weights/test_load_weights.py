@@ -8,7 +8,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from tests.helpers import Malicious
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from tests.helpers import ROOT
 from tests.weights.plain_mae import PlainMAE
 from uniemox_mm.apis.load_model import build_model
-from uniemox_mm.weights.names import CLIP, DECODER, ENCODER, HEAD, rename
+from uniemox_mm.weights.formats import CLIP, DECODER, ENCODER, HEAD, rename
 
 VIT_L = dict(
     grid=14,

@@ -3,7 +3,7 @@
 from mmengine.config import Config
 
 from uniemox_mm.apis.load_model import load_model
-from uniemox_mm.weights.encoder_weights import MisfitError
+from uniemox_mm.weights.checked_loading import MisfitError
 
 
 def check_neighbours(config: str, cfg: Config, checkpoint: str) -> None:

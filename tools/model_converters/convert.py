@@ -1,10 +1,10 @@
-r"""Turns weights of other projects into a checkpoint for this one.
+r"""Convert weights of other projects to a checkpoint for this one.
 
 Reads MAE, UniEmoX as its authors published it, dBOT, timm, open_clip, CLIP as
 OpenAI published it, and MMPretrain; ViTs only. Nothing but weights is read:
 a file that asks for code is refused. DST is for --load-from of
-tools/train.py and, of a classifier, for tools/test.py; what became of every
-key is in DST.report.txt.
+tools/train.py and, of a classifier, for tools/test.py; DST.report.txt accounts
+for every key.
 
 Examples:
     python tools/model_converters/convert.py mae_pretrain_vit_large.pth \
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('target', metavar='DST', help='checkpoint to write')
     parser.add_argument(
         '--from',
-        dest='form',
+        dest='source_format',
         choices=['auto', *FORMATS],
         default='auto',
         help="whose names they are (auto: by the file's keys)",

@@ -1,6 +1,6 @@
 """Load models, ask them for the emotions of images, show them."""
 
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 from .emotion_inferencer import EmotionInferencer
 from .load_model import load_model

@@ -19,8 +19,8 @@ from uniemox_mm.engine.read_config import (
     tested_dataset,
 )
 from uniemox_mm.utils.quiet import quiet_logging
-from uniemox_mm.weights.encoder_weights import MisfitError, load_classifier
-from uniemox_mm.weights.weight_files import read_checkpoint, weights_of
+from uniemox_mm.weights.checked_loading import MisfitError, load_classifier
+from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 from .exported_config import read_exported_config
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from uniemox_mm.weights.targets import check_target, is_same_file
+from uniemox_mm.utils.check_target import check_target, is_same_file
 
 from .program_export import export_onnx, export_program
 from .safetensors_export import export_safetensors

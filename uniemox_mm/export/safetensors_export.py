@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from uniemox_mm.weights.weight_files import SAFETENSORS
+from uniemox_mm.weights.read_checkpoint import SAFETENSORS
 
 from .description import beside, describe, write_described
 from .trained_model import TrainedModel

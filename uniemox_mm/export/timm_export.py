@@ -10,8 +10,8 @@ from mmpretrain.models import VisionTransformer
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from uniemox_mm.weights.names import ENCODER, HEADS, KINDS, rename
-from uniemox_mm.weights.weight_files import describe_keys, reshaped_keys
+from uniemox_mm.weights.checked_loading import describe_keys, reshaped_keys
+from uniemox_mm.weights.formats import ENCODER, HEADS, KINDS, rename
 
 from .description import describe, write_described
 from .trained_model import TrainedModel

@@ -17,12 +17,9 @@ from uniemox_mm.apis.trained_classifier import (
 )
 from uniemox_mm.engine.read_config import read_config, resolve_checkpoint
 from uniemox_mm.utils.quiet import quiet_logging
+from uniemox_mm.utils.sha256_file import sha256_file
 from uniemox_mm.weights.checked_loading import check_weights
-from uniemox_mm.weights.weight_files import (
-    file_sha256,
-    read_checkpoint,
-    weights_of,
-)
+from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 
 @dataclass(frozen=True)
@@ -94,4 +91,4 @@ def _read(
             check_weights(model, weights)
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from None
-    return TrainedModel(path, file_sha256(path), cfg, weights, model, names)
+    return TrainedModel(path, sha256_file(path), cfg, weights, model, names)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from uniemox_mm.apis.trained_classifier import find_config
 from uniemox_mm.engine.read_config import read_config, resolve_checkpoint
-from uniemox_mm.weights.weight_files import SAFETENSORS
+from uniemox_mm.weights.read_checkpoint import SAFETENSORS
 
 _SUFFIXES = ('.pth', '.pt', SAFETENSORS)
 

@@ -20,8 +20,8 @@ from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.evaluation.features import extract_features
-from uniemox_mm.weights.encoder_weights import MisfitError, load_classifier
-from uniemox_mm.weights.weight_files import load_weights
+from uniemox_mm.weights.checked_loading import MisfitError, load_classifier
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 from .checkpoints import NamedCheckpoint
 

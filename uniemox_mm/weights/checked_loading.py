@@ -1,23 +1,83 @@
-"""Refuses weights that do not fit, where MMEngine would only log them."""
+"""Fill models from state dicts, with every key accounted for.
 
-from collections.abc import Mapping
+MMEngine loads what fits and logs the rest; here the rest is an error.
+"""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from .encoder_weights import MisfitError
-from .weight_files import describe_keys, reshaped_keys
+PREFIX = 'backbone.'
+# The LayerNorm after the mean of the tokens, which no pretraining has.
+FRESH = ('ln2.*',)
+# The norm before it, which classifiers of that kind leave out, and the token
+# that stands for hidden patches.
+LEFT_OUT = ('ln1.*', 'mask_token')
+# Follows from the size of the windows and is not learnt.
+_CONSTANT = ('*relative_position_index',)
+_SHOWN = 5
+_EXPECTED = (
+    "expected MMPretrain's names (backbone.layers.0.ln1.weight, ...) of the "
+    'architecture in the config; convert checkpoints of other projects first'
+)
+
+
+class MisfitError(ValueError):
+    """Weights are not those of the model."""
+
+
+def describe_keys(
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    reshaped: Iterable[str] = (),
+) -> str:
+    """List keys that do not fit, five of each kind; blank where all do."""
+    return '; keys '.join(
+        f'{len(keys)} {kind}: {shorten(keys)}'
+        for kind, keys in (
+            ('missing', list(missing)),
+            ('not of this model', list(unexpected)),
+            ('of another shape', list(reshaped)),
+        )
+        if keys
+    )
+
+
+def shorten(keys: Sequence[str]) -> str:
+    """Join the first five keys."""
+    return ', '.join(keys[:_SHOWN]) + (', ...' if len(keys) > _SHOWN else '')
+
+
+def reshaped_keys(
+    given: Mapping[str, Tensor], expected: Mapping[str, torch.Size]
+) -> list[str]:
+    """Describe the keys whose shapes differ."""
+    return [
+        f'{k}: checkpoint {tuple(given[k].shape)}, model {tuple(shape)}'
+        for k, shape in expected.items()
+        if k in given and given[k].shape != shape
+    ]
+
+
+def matches(key: str, patterns: Iterable[str]) -> bool:
+    """Return whether a key matches one of the patterns of ``fnmatch``."""
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 def check_weights(
     module: nn.Module, weights: Mapping[str, Tensor], prefix: str = ''
 ) -> None:
-    """Compares weights with the model that they are about to enter.
+    """Compare weights with the model that is about to load them.
 
-    The backbone must be there whole. Any other part (decoder, fusion) may be
+    The backbone must be complete. Any other part (decoder, fusion) may be
     missing altogether, as in an encoder-only checkpoint, and then keeps its
-    fresh weights, which is logged; a part that is there in pieces, a key
-    that the model does not have, or another shape is an error.
+    fresh weights, which is logged; an incomplete part, a key that the model
+    does not have, or another shape is an error.
 
     Args:
         module (nn.Module): The model, with a ``backbone``.
@@ -30,23 +90,21 @@ def check_weights(
     expected = {prefix + k: v.shape for k, v in module.state_dict().items()}
     given = {k: v for k, v in weights.items() if k.startswith(prefix)}
     missing = [k for k in expected if k not in given]
-    unexpected = [k for k in given if k not in expected]
-    reshaped = reshaped_keys(given, expected)
 
     def part(key: str) -> str:
         return key.removeprefix(prefix).split('.')[0]
 
     parts_given = {part(k) for k in given}
     fresh = sorted({part(k) for k in missing} - parts_given - {'backbone'})
-    torn = [k for k in missing if part(k) not in fresh]
-    problems = describe_keys(torn, unexpected, reshaped)
+    problems = describe_keys(
+        [k for k in missing if part(k) not in fresh],
+        [k for k in given if k not in expected],
+        reshaped_keys(given, expected),
+    )
     if problems:
         raise MisfitError(
             f'these weights do not fit {type(module).__name__}. Keys '
-            + problems
-            + ". Expected MMPretrain's names (backbone.layers.0.ln1.weight, "
-            '...) of the architecture in the config; checkpoints of other '
-            'projects must be converted first'
+            f'{problems}; {_EXPECTED}'
         )
     if fresh:
         print_log(
@@ -56,9 +114,160 @@ def check_weights(
 
 
 def refuse_foreign_weights(module: nn.Module) -> None:
-    """Runs :func:`check_weights` whenever ``module`` loads a state dict."""
+    """Run :func:`check_weights` whenever ``module`` loads a state dict."""
 
     def hook(module, state_dict, prefix, *_) -> None:
         check_weights(module, state_dict, prefix)
 
     module.register_load_state_dict_pre_hook(hook)
+
+
+@dataclass(frozen=True)
+class EncoderReport:
+    """Result of :func:`load_encoder`.
+
+    Attributes:
+        loaded (int): Number of tensors that the backbone took.
+        fresh (list[str]): Keys of the model that the checkpoint does not
+            have or that were not to be taken from it.
+        left_out (list[str]): Keys of the checkpoint's backbone that the
+            model does not have.
+        other_parts (list[str]): Other parts of the checkpoint, such as its
+            decoder, of which nothing is taken.
+    """
+
+    loaded: int
+    fresh: list[str]
+    left_out: list[str]
+    other_parts: list[str]
+
+    def __str__(self) -> str:
+        left_out = [*self.left_out, *self.other_parts]
+        return (
+            f'took {self.loaded} tensors of the backbone; fresh: '
+            f'{", ".join(self.fresh) or "nothing"}; left out: '
+            f'{", ".join(left_out) or "nothing"}'
+        )
+
+
+def load_encoder(
+    model: BaseModel,
+    weights: Mapping[str, Tensor],
+    fresh: Sequence[str] = FRESH,
+    left_out: Sequence[str] = LEFT_OUT,
+) -> EncoderReport:
+    """Fill a model's backbone from a checkpoint of any task.
+
+    Sizes that differ with the size of the image (position embeddings) are
+    adapted by the backbone itself.
+
+    Args:
+        model (BaseModel): A classifier of MMPretrain.
+        weights (Mapping[str, Tensor]): The checkpoint's state dict, with
+            MMPretrain's names.
+        fresh (Sequence[str]): Patterns (as of ``fnmatch``) of backbone keys
+            that may be missing in the checkpoint, and start fresh where
+            their shape differs. Defaults to ``('ln2.*',)``.
+        left_out (Sequence[str]): Patterns of backbone keys that may be in
+            the checkpoint only. Defaults to ``('ln1.*', 'mask_token')``.
+
+    Returns:
+        EncoderReport: What was loaded and what was not.
+
+    Raises:
+        MisfitError: The backbone's weights are missing or do not fit; the
+            message lists the keys.
+    """
+    expected = model.backbone.state_dict()
+    given = {
+        name: value
+        for key, value in weights.items()
+        if key.startswith(PREFIX)
+        and not (
+            matches(name := key.removeprefix(PREFIX), fresh)
+            and name in expected
+            and expected[name].shape != value.shape
+        )
+    }
+    if not given:
+        raise MisfitError(
+            f'no key starts with {PREFIX!r}; found {shorten(sorted(weights))}'
+            f'; {_EXPECTED}'
+        )
+    # Into the backbone itself: what MMPretrain's backbones do to a
+    # checkpoint goes by keys without the prefix.
+    absent, unexpected = load_by_name(model.backbone, given)
+    missing = [key for key in absent if not matches(key, _CONSTANT)]
+    problems = describe_keys(
+        (PREFIX + key for key in missing if not matches(key, fresh)),
+        (PREFIX + key for key in unexpected if not matches(key, left_out)),
+    )
+    if problems:
+        raise MisfitError(f'keys {problems}; {_EXPECTED}')
+    others = (k for k in model.state_dict() if not k.startswith(PREFIX))
+    return EncoderReport(
+        loaded=len(given) - len(unexpected),
+        fresh=[*(PREFIX + key for key in missing), *others],
+        left_out=[PREFIX + key for key in unexpected],
+        other_parts=sorted({k.split('.')[0] for k in weights} - {'backbone'}),
+    )
+
+
+def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Fill a whole model, with no key left over on either side.
+
+    Raises:
+        MisfitError: The weights do not fit; the message lists the keys.
+    """
+    missing, unexpected = load_by_name(model, weights)
+    problems = describe_keys(missing, unexpected)
+    if any(key.startswith('head.') for key in missing):
+        problems += (
+            '. A pretrained encoder cannot classify yet: train with it as '
+            '--load-from first'
+        )
+    if problems:
+        raise MisfitError(f'keys {problems}')
+
+
+def load_by_name(
+    model: nn.Module, weights: Mapping[str, Tensor]
+) -> tuple[list[str], list[str]]:
+    """Fill a model with the tensors whose names it has.
+
+    Args:
+        model (nn.Module): The model, which may adapt them on the way.
+        weights (Mapping[str, Tensor]): A state dict.
+
+    Returns:
+        tuple[list[str], list[str]]: Keys of the model only, and of the
+        weights only.
+
+    Raises:
+        MisfitError: Tensors have other shapes than those of the model; the
+            message counts them in a line.
+    """
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        own = model.state_dict()
+        raise MisfitError(_describe_shapes(own, weights) or error) from None
+    return missing, unexpected
+
+
+def _describe_shapes(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor]
+) -> str:
+    shared = [key for key in own if key in given]
+    others = [key for key in shared if own[key].shape != given[key].shape]
+    if not others:
+        return ''
+    first = others[0]
+    verb = 'has another shape' if len(others) == 1 else 'have other shapes'
+    head = all(key.startswith('head.') for key in others)
+    differs = 'number of classes' if head else 'architecture'
+    return (
+        f'{len(others)} of {len(shared)} tensors {verb} ({first} '
+        f'{tuple(given[first].shape)}, config {tuple(own[first].shape)}): the '
+        f'config is of another {differs}'
+    )

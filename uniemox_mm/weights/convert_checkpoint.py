@@ -1,4 +1,4 @@
-"""From a file of another project to a checkpoint of MMPretrain's kind."""
+"""Convert a file of another project to a checkpoint of MMPretrain's kind."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.check_target import check_target, is_same_file
+from uniemox_mm.utils.sha256_file import sha256_file
 from uniemox_mm.utils.terminal_text import printable
 from uniemox_mm.version import __version__
 
-from .conversion import convert_weights
-from .conversion_report import ConversionReport
-from .names import HEADS
-from .openai_archive import is_torchscript, read_torchscript
-from .targets import check_target, is_same_file
-from .weight_files import SAFETENSORS, file_sha256, read_checkpoint, weights_of
+from .convert_weights import ConversionReport, convert_weights
+from .formats import HEADS
+from .read_checkpoint import SAFETENSORS, read_checkpoint, weights_of
+from .safe_unpickling import is_torchscript, read_torchscript
 
 _ENTRIES = ('state_dict', 'model')
 _WRAPPER = 'module.'
@@ -25,24 +25,24 @@ _WRAPPER = 'module.'
 def convert_checkpoint(
     source: str | Path,
     target: str | Path,
-    form: str = 'auto',
+    source_format: str = 'auto',
     classes: Sequence[str] | None = None,
     **options: Any,
 ) -> ConversionReport:
-    """Converts a file, and writes what became of every key beside it.
+    """Convert a file, and write an account of every key beside it.
 
     Args:
         source (str | Path): A checkpoint of torch, a file of safetensors, or
             CLIP as OpenAI publishes it. Only weights are read.
         target (str | Path): The checkpoint to write; the report goes beside
             it, its name followed by ``.report.txt``.
-        form (str): As of :func:`convert_weights`.
+        source_format (str): As of :func:`convert_weights`.
         classes (Sequence[str], optional): Names of the head's classes, in
             its order; a test then refuses data with another order.
         **options: Others of :func:`convert_weights`.
 
     Returns:
-        ConversionReport: What became of every key.
+        ConversionReport: The account of every key.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -55,19 +55,19 @@ def convert_checkpoint(
     weights, others = _weights(content, source)
     try:
         converted, report = convert_weights(
-            weights, source.name, form, **options
+            weights, source.name, source_format, **options
         )
         info = _dataset_meta(content, converted, classes)
     except ValueError as error:
         raise ValueError(f'{source}: {error}') from None
     report.left_out.update(others)
     origin = dict(
-        file=source.name, sha256=file_sha256(source), format=report.format
+        file=source.name, sha256=sha256_file(source), format=report.format
     )
     meta = dict(converted_from=origin, uniemox_mm=__version__)
     if info:
         meta['dataset_meta'] = info
-    saved = {key: _alone(value) for key, value in converted.items()}
+    saved = {key: _own(value) for key, value in converted.items()}
     with atomic_file(target, 'wb') as file:
         torch.save(dict(meta=meta, state_dict=saved), file)
     with atomic_file(target.with_name(f'{target.name}.report.txt')) as file:
@@ -86,10 +86,10 @@ def _check_target(target: Path, source: Path) -> None:
         )
 
 
-def _alone(value: Tensor) -> Tensor:
-    """A tensor that is not part of a larger one, which would be saved too."""
-    own = value.numel() * value.element_size()
-    return value.clone() if value.untyped_storage().nbytes() > own else value
+def _own(value: Tensor) -> Tensor:
+    """Cut a tensor out of a larger one, which would be saved too."""
+    size = value.numel() * value.element_size()
+    return value.clone() if value.untyped_storage().nbytes() > size else value
 
 
 def _read(source: Path) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _read(source: Path) -> dict[str, Any]:
 def _weights(
     content: Mapping[str, Any], source: Path
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The model's weights, and what else the file has."""
+    """Return the model's weights, and what else the file has."""
     weights = weights_of(content, source, _ENTRIES)
     others = [
         key
@@ -120,7 +120,7 @@ def _dataset_meta(
     converted: Mapping[str, Tensor],
     classes: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """What is known of the classes."""
+    """Return what is known of the classes."""
     if classes is None:
         meta = content.get('meta')
         known = meta.get('dataset_meta') if isinstance(meta, dict) else None

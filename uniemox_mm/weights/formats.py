@@ -1,23 +1,123 @@
-"""The formats that weights come in."""
+"""The formats that weights come in: their names, and MMPretrain's."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from torch import Tensor
+KINDS = ('weight', 'bias')
+# The last layer of MMPretrain's heads: LinearClsHead, and the ViT's own.
+HEADS = ('head.fc', 'head.layers.head')
+_NUMBER = re.compile(r'((?:^|\.)(?:\w*blocks|backbone\.layers)\.)(\d+)\.')
 
-from .names import CLIP, CLIP_PRE_NORM, DECODER, ENCODER, HEAD
 
-_TEXT_TOWER = 'of the text tower'
+def _kinds(modules: Mapping[str, str]) -> dict[str, str]:
+    return {
+        f'{theirs}.{kind}': f'{ours}.{kind}'
+        for theirs, ours in modules.items()
+        for kind in KINDS
+    }
+
+
+def _blocks(theirs: str, ours: str) -> dict[str, str]:
+    parts = {
+        'norm1': 'ln1',
+        'attn.qkv': 'attn.qkv',
+        'attn.proj': 'attn.proj',
+        'norm2': 'ln2',
+        'mlp.fc1': 'ffn.layers.0.0',
+        'mlp.fc2': 'ffn.layers.1',
+    }
+    return {f'{theirs}.#.{t}': f'{ours}.#.{o}' for t, o in parts.items()}
+
+
+# MAE's names, which UniEmoX, dBOT and timm share -> MMPretrain's, with # for
+# the number of a block.
+ENCODER = {
+    'cls_token': 'backbone.cls_token',
+    'pos_embed': 'backbone.pos_embed',
+    **_kinds(
+        {
+            'patch_embed.proj': 'backbone.patch_embed.projection',
+            **_blocks('blocks', 'backbone.layers'),
+            'norm': 'backbone.ln1',
+            'fc_norm': 'backbone.ln2',
+        }
+    ),
+}
+HEAD = _kinds({'head': 'head.fc'})
+DECODER = {
+    'mask_token': 'neck.mask_token',
+    'decoder_pos_embed': 'neck.decoder_pos_embed',
+    **_kinds(
+        {
+            'decoder_embed': 'neck.decoder_embed',
+            **_blocks('decoder_blocks', 'neck.decoder_blocks'),
+            'decoder_norm': 'neck.ln1',
+            'decoder_pred': 'neck.decoder_pred',
+        }
+    ),
+}
+# The visual tower of OpenAI's CLIP and of open_clip -> MMPretrain's. timm's
+# checkpoint_filter_fn has these names too, but takes keys that it does not
+# know along, resizes patches without a word, and does not tell which key
+# became which.
+_CLIP_BLOCK = {
+    'attn.in_proj_weight': 'attn.qkv.weight',
+    'attn.in_proj_bias': 'attn.qkv.bias',
+    **_kinds(
+        {
+            'ln_1': 'ln1',
+            'attn.out_proj': 'attn.proj',
+            'ln_2': 'ln2',
+            'mlp.c_fc': 'ffn.layers.0.0',
+            'mlp.c_proj': 'ffn.layers.1',
+        }
+    ),
+}
+CLIP = {
+    'visual.class_embedding': 'backbone.cls_token',
+    'visual.positional_embedding': 'backbone.pos_embed',
+    'visual.conv1.weight': 'backbone.patch_embed.projection.weight',
+    **{
+        f'visual.transformer.resblocks.#.{theirs}': f'backbone.layers.#.{ours}'
+        for theirs, ours in _CLIP_BLOCK.items()
+    },
+    **_kinds({'visual.ln_post': 'backbone.ln1'}),
+}
+_CLIP_PRE_NORM = _kinds({'visual.ln_pre': 'backbone.pre_norm'})
+
+
+def rename(key: str, names: Mapping[str, str]) -> str | None:
+    """Return the other name of a weight, or None where there is none.
+
+    Args:
+        key (str): A name, such as ``blocks.3.norm1.bias``.
+        names (Mapping[str, str]): One of the tables above, or one reversed.
+
+    Returns:
+        str | None: Such as ``backbone.layers.3.ln1.bias``.
+
+    Example:
+        >>> from uniemox_mm.weights.formats import ENCODER, rename
+        >>> rename('blocks.3.norm1.bias', ENCODER)
+        'backbone.layers.3.ln1.bias'
+    """
+    found = _NUMBER.search(key)
+    if found is None:
+        return names.get(key)
+    pattern = key[: found.start(2)] + '#' + key[found.end(2) :]
+    other = names.get(pattern)
+    return other and other.replace('#', found[2])
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a project names the weights of a ViT.
+    """The names of a project's ViT.
 
     Attributes:
-        title (str): What it is.
-        names (Mapping[str, str], optional): Its names -> MMPretrain's, as in
-            :mod:`names`. None for MMPretrain's own.
+        title (str): Whose they are.
+        names (Mapping[str, str], optional): Its names -> MMPretrain's. None
+            for MMPretrain's own.
         left_out (Mapping[str, str]): Patterns of names (as of ``fnmatch``)
             that have no place here, and why.
         settings (Mapping[str, str]): Settings of a VisionTransformer that
@@ -31,11 +131,28 @@ class Format:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-_PRE_NORM = {
-    'visual.ln_pre.*': 'the norm before the first block, which --pre-norm '
-    'keeps'
-}
 _NOT_PIXELS = "dBOT's decoder predicts features of its teacher, not pixels"
+_OF_CLIP = {
+    'visual.proj': 'the projection into the space of the texts',
+    'logit_*': 'the temperature of the contrastive loss',
+    **dict.fromkeys(
+        (
+            'transformer.*',
+            'token_embedding.*',
+            'positional_embedding',
+            'ln_final.*',
+            'text_projection',
+            'attn_mask',
+        ),
+        'of the text tower',
+    ),
+}
+_CLIP_SETTINGS = {
+    "norm_cfg=dict(type='LN', eps=1e-5)": "the eps of CLIP's norms",
+    "layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU'))": (
+        'if they were trained with QuickGELU, as those of OpenAI were'
+    ),
+}
 FORMATS = {
     'mae': Format("MAE's", {**ENCODER, **HEAD, **DECODER}),
     'u-emo': Format(
@@ -52,67 +169,36 @@ FORMATS = {
         "CLIP's",
         CLIP,
         {
-            **_PRE_NORM,
-            'visual.proj': 'the projection into the space of the texts',
-            'transformer.*': _TEXT_TOWER,
-            'token_embedding.*': _TEXT_TOWER,
-            'positional_embedding': _TEXT_TOWER,
-            'ln_final.*': _TEXT_TOWER,
-            'text_projection': _TEXT_TOWER,
-            'attn_mask': _TEXT_TOWER,
-            'logit_*': 'the temperature of the contrastive loss',
+            'visual.ln_pre.*': 'the norm before the first block, which '
+            '--pre-norm keeps',
+            **_OF_CLIP,
         },
-        {
-            "norm_cfg=dict(type='LN', eps=1e-5)": "the eps of CLIP's norms",
-            "layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU'))": (
-                'if they were trained with QuickGELU, as those of OpenAI were'
-            ),
-        },
+        _CLIP_SETTINGS,
     ),
 }
+CLIP_WITH_PRE_NORM = Format(
+    "CLIP's",
+    {**CLIP, **_CLIP_PRE_NORM},
+    _OF_CLIP,
+    {
+        **_CLIP_SETTINGS,
+        'pre_norm=True': 'the norm before the first block, and no bias of the '
+        'patches',
+    },
+)
 # With fc_norm the classifier takes the mean of the patches, which goes past
 # the encoder's own last norm; the authors' checkpoints keep it all the same.
 SUPERSEDED = {'norm.*': 'the mean of the patches goes through fc_norm instead'}
 
 
-def with_pre_norm(form: str) -> Format:
-    """CLIP with its norm before the first block.
-
-    Args:
-        form (str): A key of :data:`FORMATS`.
-
-    Returns:
-        Format: For a VisionTransformer with ``pre_norm=True``.
-
-    Raises:
-        ValueError: It is not CLIP's.
-    """
-    known = FORMATS[form]
-    if form != 'clip':
-        raise ValueError(
-            f"--pre-norm is for CLIP's weights, and these are {known.title}"
-        )
-    reason = 'the norm before the first block, and no bias of the patches'
-    return replace(
-        known,
-        names={**CLIP, **CLIP_PRE_NORM},
-        left_out={
-            pattern: why
-            for pattern, why in known.left_out.items()
-            if pattern not in _PRE_NORM
-        },
-        settings={**known.settings, 'pre_norm=True': reason},
-    )
-
-
-def recognise(weights: Mapping[str, Tensor]) -> str:
-    """The format of weights, by their names.
+def recognise(keys: Iterable[str]) -> str:
+    """Return the format of weights by their names.
 
     MAE's, UniEmoX's and timm's names are the same. What tells them apart is
-    in which parts there are, and nothing but the name depends on it.
+    which parts there are, and nothing but the name depends on it.
 
     Args:
-        weights (Mapping[str, Tensor]): Name -> tensor.
+        keys (Iterable[str]): The names.
 
     Returns:
         str: A key of :data:`FORMATS`.
@@ -120,10 +206,11 @@ def recognise(weights: Mapping[str, Tensor]) -> str:
     Raises:
         ValueError: It is none of them.
     """
-    parts = {key.split('.')[0] for key in weights}
+    keys = sorted(keys)
+    parts = {key.split('.')[0] for key in keys}
     if 'backbone' in parts:
         return 'mmpretrain'
-    if 'visual.class_embedding' in weights:
+    if 'visual.class_embedding' in keys:
         return 'clip'
     if 'decoder_predp' in parts:
         return 'dbot'
@@ -132,6 +219,6 @@ def recognise(weights: Mapping[str, Tensor]) -> str:
             return 'u-emo'
         return 'timm' if 'head' in parts else 'mae'
     raise ValueError(
-        'these are not the names of a ViT of '
-        f'{", ".join(FORMATS)}, but {", ".join(sorted(weights)[:5])}, ...'
+        f'these are not the names of a ViT of {", ".join(FORMATS)}, but '
+        f'{", ".join(keys[:5])}, ...'
     )

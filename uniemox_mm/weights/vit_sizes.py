@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from mmpretrain.models import MAEPretrainDecoder, VisionTransformer
+from torch import Size, Tensor, nn
 
-_BLOCKS = {'encoder': 'backbone.layers.', 'decoder': 'neck.decoder_blocks.'}
 PATCHES = 'backbone.patch_embed.projection.'
 
 
@@ -17,7 +18,7 @@ class ViTSizes:
     Attributes:
         width (int): Channels of the encoder.
         depth (int): Its blocks.
-        hidden (int): Channels inside of its feed-forward networks.
+        hidden (int): Channels inside its feed-forward networks.
         patch (int): Pixels of a side of a patch.
         grid (int): Patches of a side of the image.
         channels (int): Of the image.
@@ -50,55 +51,63 @@ class ViTSizes:
             text += f', decoder of {self.decoder[1]} blocks'
         return text + (f', {self.classes} classes' if self.classes else '')
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Every weight of such a model, by MMPretrain's name.
+    def shapes(self) -> dict[str, Size]:
+        """Return the shape of every weight, by MMPretrain's name.
 
         All that a checkpoint of this kind may have: ``backbone.ln1`` and
         ``ln2``, decoder and head only where a model has them.
         """
-        tokens, width = 1 + self.grid**2, self.width
-        patch = (width, self.channels, self.patch, self.patch)
-        shapes: dict[str, tuple[int, ...]] = {
-            'backbone.cls_token': (1, 1, width),
-            'backbone.pos_embed': (1, tokens, width),
-            PATCHES + 'weight': patch,
-            PATCHES + 'bias': (width,),
-            **_blocks('encoder', width, self.depth, self.hidden),
-            **_norm('backbone.ln1', width),
-            **_norm('backbone.ln2', width),
+        arch = dict(
+            embed_dims=self.width,
+            num_layers=self.depth,
+            num_heads=1,  # which no shape depends on
+            feedforward_channels=self.hidden,
+        )
+        parts: dict[str, nn.Module] = {}
+        with torch.device('meta'):
+            parts['backbone.'] = VisionTransformer(
+                arch,
+                self.grid * self.patch,
+                self.patch,
+                self.channels,
+                out_type='avg_featmap',  # has ln2
+                pre_norm=self.pre_norm,
+                patch_cfg=dict(bias=self.patch_bias),
+            )
+            if self.decoder:
+                inner, depth, hidden = self.decoder
+                parts['neck.'] = MAEPretrainDecoder(
+                    self.grid**2,
+                    self.patch,
+                    self.channels,
+                    self.width,
+                    inner,
+                    depth,
+                    decoder_num_heads=1,
+                    # A half more, since it is multiplied and rounded down.
+                    mlp_ratio=(hidden + 0.5) / inner,
+                )
+            if self.classes:
+                parts['head.fc.'] = nn.Linear(self.width, self.classes)
+        return {
+            key: value.shape
+            for prefix, part in parts.items()
+            for key, value in part.state_dict(prefix=prefix).items()
         }
-        if self.pre_norm:
-            shapes |= _norm('backbone.pre_norm', width)
-        if not self.patch_bias:
-            shapes.pop(PATCHES + 'bias')
-        if self.decoder:
-            inner, depth, hidden = self.decoder
-            pixels = self.patch**2 * self.channels
-            shapes |= {
-                'neck.mask_token': (1, 1, inner),
-                'neck.decoder_pos_embed': (1, tokens, inner),
-                **_linear('neck.decoder_embed', inner, width),
-                **_blocks('decoder', inner, depth, hidden),
-                **_norm('neck.ln1', inner),
-                **_linear('neck.decoder_pred', pixels, inner),
-            }
-        if self.classes:
-            shapes |= _linear('head.fc', self.classes, width)
-        return shapes
 
 
 def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
-    """Reads the sizes of a model from its weights.
+    """Read the sizes of a model from its weights.
 
     Args:
         weights (Mapping[str, Tensor]): By MMPretrain's names.
 
     Returns:
-        ViTSizes: The sizes. What they do not agree with is found by
+        ViTSizes: The sizes; weights that do not agree with them are found by
         comparing with :meth:`ViTSizes.shapes`.
 
     Raises:
-        ValueError: This is no ViT with a class token and a square grid.
+        ValueError: This is not a ViT with a class token and a square grid.
     """
     patches = _shape(weights, PATCHES + 'weight', 4)
     position = _shape(weights, 'backbone.pos_embed', 3)
@@ -116,12 +125,12 @@ def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
     decoder = None
     if any(key.startswith('neck.decoder_') for key in weights):
         inner = _shape(weights, 'neck.decoder_embed.weight', 2)[0]
-        decoder = (inner, *_depth_and_hidden(weights, 'decoder'))
+        decoder = (inner, *_blocks(weights, 'neck.decoder_blocks.'))
     head = 'head.fc.weight'
     pre_norm = any(key.startswith('backbone.pre_norm.') for key in weights)
     return ViTSizes(
         patches[0],
-        *_depth_and_hidden(weights, 'encoder'),
+        *_blocks(weights, 'backbone.layers.'),
         patch=patches[2],
         grid=grid,
         channels=patches[1],
@@ -132,24 +141,20 @@ def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
     )
 
 
-def _shape(
-    weights: Mapping[str, Tensor], key: str, dimensions: int
-) -> tuple[int, ...]:
+def _shape(weights: Mapping[str, Tensor], key: str, dimensions: int) -> Size:
     if key not in weights:
         raise ValueError(f'there is no {key}, so this is not a ViT')
-    shape = tuple(weights[key].shape)
+    shape = weights[key].shape
     if len(shape) != dimensions or 0 in shape:
         raise ValueError(
-            f'{key} is of shape {shape}; expected {dimensions} dimensions, '
-            'none of them 0'
+            f'{key} is of shape {tuple(shape)}; expected {dimensions} '
+            'dimensions, none of them 0'
         )
     return shape
 
 
-def _depth_and_hidden(
-    weights: Mapping[str, Tensor], part: str
-) -> tuple[int, int]:
-    start = _BLOCKS[part]
+def _blocks(weights: Mapping[str, Tensor], start: str) -> tuple[int, int]:
+    """Return the number of blocks and their hidden channels."""
     names = (
         key.removeprefix(start).split('.')[0]
         for key in weights
@@ -166,27 +171,3 @@ def _depth_and_hidden(
     # Of any block, so that one that is missing is missed by its name.
     first = f'{start}{min(numbers)}.ffn.layers.0.0.weight'
     return depth, _shape(weights, first, 2)[0]
-
-
-def _blocks(
-    part: str, width: int, depth: int, hidden: int
-) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for start in (f'{_BLOCKS[part]}{number}.' for number in range(depth)):
-        shapes |= {
-            **_norm(f'{start}ln1', width),
-            **_linear(f'{start}attn.qkv', 3 * width, width),
-            **_linear(f'{start}attn.proj', width, width),
-            **_norm(f'{start}ln2', width),
-            **_linear(f'{start}ffn.layers.0.0', hidden, width),
-            **_linear(f'{start}ffn.layers.1', width, hidden),
-        }
-    return shapes
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f'{name}.weight': (width,), f'{name}.bias': (width,)}
-
-
-def _linear(name: str, out: int, inputs: int) -> dict[str, tuple[int, ...]]:
-    return {f'{name}.weight': (out, inputs), f'{name}.bias': (out,)}

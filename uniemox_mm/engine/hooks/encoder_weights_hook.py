@@ -10,14 +10,14 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 from torch.distributed.fsdp import FullyShardedDataParallel
 
-from uniemox_mm.weights.encoder_weights import (
+from uniemox_mm.weights.checked_loading import (
     FRESH,
     LEFT_OUT,
     EncoderReport,
     MisfitError,
     load_encoder,
 )
-from uniemox_mm.weights.weight_files import weights_of
+from uniemox_mm.weights.read_checkpoint import weights_of
 
 
 @HOOKS.register_module()

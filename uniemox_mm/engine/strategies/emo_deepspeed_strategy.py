@@ -11,7 +11,7 @@ from mmengine.registry import STRATEGIES
 from mmengine.runner.checkpoint import weights_to_cpu
 from torch import nn
 
-from uniemox_mm.weights.weight_files import plain_globals
+from uniemox_mm.weights.safe_unpickling import plain_globals
 
 from .atomic_saving import AtomicSavingMixin
 

@@ -17,12 +17,8 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import digit_version
 from torch import nn
 
-from uniemox_mm.weights.weight_files import (
-    describe_keys,
-    read_checkpoint,
-    reshaped_keys,
-    weights_of,
-)
+from uniemox_mm.weights.checked_loading import describe_keys, reshaped_keys
+from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 from .mmdet_zoo import download, find_in_zoo, similar_names
 

@@ -7,7 +7,7 @@ import open_clip
 import torch
 from torch import nn
 
-from uniemox_mm.weights.openai_archive import is_torchscript, read_torchscript
+from uniemox_mm.weights.safe_unpickling import is_torchscript, read_torchscript
 
 
 def build_clip(

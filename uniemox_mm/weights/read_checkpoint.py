@@ -1,36 +1,34 @@
-"""Reads weights from files without running what a file may hold."""
+"""Read weights from files without running anything in them."""
 
-import argparse
-import hashlib
 import json
+import pickle
+import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.runner import checkpoint as mmengine_checkpoint
 from safetensors import safe_open
 from torch import Tensor
 
-from .unreadable_files import is_compressed, why_unreadable
+from uniemox_mm.utils.terminal_text import printable
+
+from .safe_unpickling import check_stored, is_torchscript, plain_globals
 
 SAFETENSORS = '.safetensors'
-_SHOWN = 5
-# Taken before distrust_checkpoints puts plain_globals in its place.
-_mmengines_list = getattr(mmengine_checkpoint, 'get_torch_safe_globals', None)
+_ZIP = b'PK\x03\x04'
 _DTYPES = {
     torch.float64, torch.float32, torch.float16, torch.bfloat16,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
     torch.bool,
 }  # fmt: skip
 _reading = threading.Lock()
-_LOG_METHODS = ('mean', 'max', 'min', 'current')
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Reads a file of tensors and plain values.
+    """Read a file of tensors and plain values.
 
     Args:
         path (str | Path): A checkpoint of MMEngine, or a plain state dict,
@@ -58,7 +56,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except Exception as error:
         raise ValueError(
             f'{path}: not a checkpoint of plain weights, so nothing was '
-            f'loaded ({why_unreadable(path, error)})'
+            f'loaded ({printable(_explain(path, error))})'
         ) from None
     if not isinstance(content, dict):
         raise _no_state_dict(path, type(content).__name__)
@@ -66,8 +64,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _read_pickle(path: Path) -> Any:
-    if is_compressed(path):  # a few bytes may be gigabytes then
-        raise ValueError('compressed')
+    with path.open('rb') as file:
+        zipped = file.read(len(_ZIP)) == _ZIP  # torch goes by this too
+    if zipped:
+        with zipfile.ZipFile(path) as archive:
+            check_stored(archive, *archive.namelist())
     # torch has one list for the process, which the first to leave restores.
     with _reading, torch.serialization.safe_globals(plain_globals()):
         return torch.load(path, map_location='cpu', weights_only=True)
@@ -80,27 +81,31 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     return dict(state_dict=weights, meta=meta)
 
 
-def plain_globals() -> list:
-    """What a checkpoint may name beside tensors.
+def _explain(path: Path, error: Exception) -> str:
+    """Explain why a checkpoint cannot be read.
 
-    These are MMEngine's logs, and the command line that MAE's checkpoints
-    hold. MMEngine's own list has ``getattr``, with which a file reaches
-    ``eval``.
+    torch's own messages go on to advise how to run the file all the same.
     """
-    listed = _mmengines_list() if _mmengines_list else []
-    plain = (item for item in listed if item is not getattr)
-    return [*plain, argparse.Namespace, _log_method]
-
-
-def _log_method(owner: object, name: str) -> Callable:
-    """The part of ``getattr`` that MMEngine's logs need."""
-    if owner is HistoryBuffer and name in _LOG_METHODS:
-        return getattr(owner, name)
-    raise ValueError(f'the file asks for {name!r} of {owner!r}')
-
-
-# torch looks the allowed functions up by these names.
-_log_method.__module__, _log_method.__qualname__ = 'builtins', 'getattr'
+    with path.open('rb') as file:
+        head = file.read(len(_ZIP))
+    if not head:
+        return 'it is empty: a download or a copy has failed'
+    if asked := re.search(r'GLOBAL (\S+)|it asks for (.+)', str(error)):
+        return (
+            f'it asks for {asked[1] or asked[2]}, which is code and not '
+            'weights; none of it was run'
+        )
+    if head == _ZIP and not zipfile.is_zipfile(path):
+        return 'it is cut off: copy or download it again'
+    if is_torchscript(path):
+        return (
+            'it is a TorchScript archive, which is a program: convert it with '
+            'tools/model_converters/convert.py first'
+        )
+    problem = 'it is damaged, or not a file that torch.save wrote'
+    if isinstance(error, pickle.UnpicklingError | RuntimeError):
+        return f'{problem}; none of it was run'
+    return f'{problem}: {error}'
 
 
 def weights_of(
@@ -108,7 +113,7 @@ def weights_of(
     path: str | Path,
     entries: Iterable[str] = ('state_dict',),
 ) -> dict:
-    """The state dict in what :func:`read_checkpoint` read from ``path``.
+    """Take the state dict from what :func:`read_checkpoint` read.
 
     Args:
         content (Mapping[str, Any]): What was read.
@@ -137,7 +142,7 @@ def weights_of(
             raise ValueError(
                 f'{path}: a weight is called {key!r}; expected names as text'
             )
-        if problem := _why_no_numbers(value):
+        if problem := _find_problem(value):
             raise ValueError(
                 f'{path}: {key!r} is {problem}; expected dense tensors of '
                 'numbers'
@@ -145,8 +150,8 @@ def weights_of(
     return weights
 
 
-def _why_no_numbers(value: Tensor) -> str | None:
-    """What a tensor is where it is no plain array of numbers."""
+def _find_problem(value: Tensor) -> str | None:
+    """Describe a tensor that is not a plain array of numbers."""
     dtype, layout = (
         str(part).removeprefix('torch.')
         for part in (value.dtype, value.layout)
@@ -169,7 +174,7 @@ def _why_no_numbers(value: Tensor) -> str | None:
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """Reads the weights of a checkpoint, and only weights.
+    """Read the weights of a checkpoint, and only weights.
 
     Args:
         path (str | Path): A checkpoint of MMEngine, or a plain state dict.
@@ -182,44 +187,6 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
         ValueError: As in :func:`read_checkpoint`, or there are no weights.
     """
     return weights_of(read_checkpoint(path), path)
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file of any size."""
-    digest = hashlib.sha256()
-    with Path(path).open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def reshaped_keys(
-    given: Mapping[str, Tensor], expected: Mapping[str, torch.Size]
-) -> list[str]:
-    """Descriptions of the keys whose shapes differ."""
-    return [
-        f'{k}: checkpoint {tuple(given[k].shape)}, model {tuple(shape)}'
-        for k, shape in expected.items()
-        if k in given and given[k].shape != shape
-    ]
-
-
-def describe_keys(
-    missing: Iterable[str],
-    unexpected: Iterable[str],
-    reshaped: Iterable[str],
-) -> str:
-    """A sentence part on keys that do not fit, blank where all do."""
-    return '; keys '.join(
-        f'{len(keys)} {what}: {", ".join(keys[:_SHOWN])}'
-        + (', ...' if len(keys) > _SHOWN else '')
-        for what, keys in (
-            ('missing', list(missing)),
-            ('not of this model', list(unexpected)),
-            ('of another shape', list(reshaped)),
-        )
-        if keys
-    )
 
 
 def _no_state_dict(path: str | Path, found: object) -> ValueError:

@@ -1,10 +1,10 @@
-"""Where a conversion or an export may be written."""
+"""Check the name of a file or folder that is to be written."""
 
 from pathlib import Path
 
 
 def check_target(target: Path, folder: bool = False) -> None:
-    """Refuses what cannot be written, before anything is computed.
+    """Refuse a name that cannot be written, before anything is computed.
 
     Args:
         target (Path): What is to be written.
@@ -21,10 +21,10 @@ def check_target(target: Path, folder: bool = False) -> None:
     for parent in target.parents:
         if parent.exists() and not parent.is_dir():
             raise ValueError(
-                f'{target}: cannot be written, since {parent} is no folder'
+                f'{target}: cannot be written, since {parent} is not a folder'
             )
 
 
 def is_same_file(path: Path, other: Path) -> bool:
-    """Whether two names are of one file, which is there."""
+    """Return whether two names are of one existing file."""
     return path.exists() and other.exists() and path.samefile(other)
