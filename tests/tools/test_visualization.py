@@ -68,7 +68,7 @@ def test_reconstruct_from_the_command_line(drawn, tmp_path):
         timeout=120,
     )  # fmt: skip
     assert done.stdout.endswith(f'Reconstructions: {out}\n')
-    assert Image.open(out).size == (4 * 166 + 6, 6 + 2 * 15 + 2 * 166)
+    assert Image.open(out).size == (4 * 166 + 6, 6 + 2 * 16 + 2 * 166)
 
 
 def test_the_same_from_python(tmp_path, monkeypatch, capsys):

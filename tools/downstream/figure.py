@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.figures import save_figure
 
 from .table import Results
 
@@ -17,7 +17,7 @@ def draw_learning_curves(path: Path, results: Results) -> None:
             result.
         results (Results): A line for each dataset that has any.
     """
-    figure = Figure(figsize=(6.4, 4.4), layout='constrained')
+    figure = Figure(figsize=(6.4, 4.4), dpi=120, layout='constrained')
     axis = figure.subplots()
     for name, title in zip(results.datasets, results.titles, strict=True):
         curve = sorted(results.curve(name))
@@ -35,8 +35,4 @@ def draw_learning_curves(path: Path, results: Results) -> None:
     )
     axis.grid(alpha=0.3)
     axis.legend(frameon=False)
-    with atomic_file(path, 'wb') as file:
-        # Without the version of matplotlib, by which files would differ.
-        figure.savefig(
-            file, dpi=120, format='png', metadata=dict(Software=None)
-        )
+    save_figure(path, figure)

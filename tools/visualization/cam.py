@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.utils.picture_sheet import write_png
+from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.visualization.cam_sheet import draw_activation_maps
 from uniemox_mm.visualization.checkpoints import (
     add_checkpoints,
@@ -55,7 +55,7 @@ def main() -> None:
         )
     except (OSError, ValueError, ImportError) as error:
         sys.exit(str(error))
-    write_png(args.out, sheet)
+    save_figure(args.out, sheet)
     print(f'Activation maps: {args.out}')
 
 

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.utils.picture_sheet import write_png
+from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.visualization.checkpoints import (
     add_checkpoints,
     name_checkpoints,
@@ -86,7 +86,7 @@ def main() -> None:
         found = reconstruct_images(models, paths, args.mask_ratio, args.seed)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    write_png(args.out, draw_reconstructions(found))
+    save_figure(args.out, draw_reconstructions(found))
     print(f'Reconstructions: {args.out}')
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 
 from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.figures import save_figure
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def draw_confusion(
     counts = np.array(report.confusion)
     percent = 100 * counts / counts.sum(1, keepdims=True).clip(min=1)
     size = 1.6 + 0.75 * len(counts)
-    figure = Figure(figsize=(size + 0.8, size), layout='constrained')
+    figure = Figure(figsize=(size + 0.8, size), dpi=120, layout='constrained')
     display = metrics.ConfusionMatrixDisplay(
         percent, display_labels=report.classes
     )
@@ -179,5 +180,4 @@ def draw_confusion(
         label.set(ha='right', rotation_mode='anchor')
     display.ax_.set(xlabel='predicted', ylabel='true', title=title)
     figure.colorbar(display.im_, label='% of the true class', shrink=0.8)
-    with atomic_file(path, 'wb') as file:
-        figure.savefig(file, dpi=120, format='png')
+    save_figure(path, figure)

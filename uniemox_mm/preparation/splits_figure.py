@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.figures import save_figure
 
 from .split_choice import ColorPlane
 
@@ -71,9 +71,7 @@ def draw_splits(
         frameon=False,
         markerscale=2,
     )
-    with atomic_file(path, 'wb') as file:
-        # Without the version of matplotlib, by which files would differ.
-        figure.savefig(file, format='png', metadata=dict(Software=None))
+    save_figure(path, figure)
 
 
 def _draw_panel(

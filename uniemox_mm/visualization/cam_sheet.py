@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from mmengine.model import BaseModel
-from PIL import Image
 from tqdm import tqdm
 
 from uniemox_mm.apis.trained_classifier import (
@@ -17,7 +17,7 @@ from uniemox_mm.apis.trained_classifier import (
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.image_sources import list_sources
 from uniemox_mm.datasets.inference_pipeline import InferencePipeline
-from uniemox_mm.utils.picture_sheet import Cell, draw_sheet
+from uniemox_mm.utils.figures import Cell, picture_grid
 
 from .activation_maps import activation_maps
 from .checkpoints import NamedCheckpoint, short_names
@@ -28,7 +28,7 @@ def draw_activation_maps(
     images: Sequence[str | Path],
     target: str | None = None,
     layer: str | None = None,
-) -> Image.Image:
+) -> Figure:
     """Draws a row an image: the image, and the map of each classifier on it.
 
     Below each map stands the predicted class with its score, and that of the
@@ -44,7 +44,7 @@ def draw_activation_maps(
             what suits each.
 
     Returns:
-        Image.Image: The sheet.
+        Figure: The grid.
 
     Raises:
         ImportError: The package grad-cam is missing.
@@ -81,7 +81,7 @@ def draw_activation_maps(
             )
         columns.append(cells)
     titles = ['image', *(checkpoint.name for checkpoint in checkpoints)]
-    return draw_sheet(titles, list(zip(*columns, strict=True)))
+    return picture_grid(titles, list(zip(*columns, strict=True)))
 
 
 def ready_images(

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.figures import save_figure
 
 from .embeddings import Embedding
 
@@ -42,6 +42,7 @@ def draw_embeddings(
     (classes,) = known
     figure = Figure(
         figsize=(max(6, _PANEL * len(embeddings)), _PANEL + 1.2),
+        dpi=120,
         layout='constrained',
     )
     figure.suptitle(title_of(list(embeddings.values()), method, split))
@@ -72,11 +73,7 @@ def draw_embeddings(
         ncols=min(len(handles), 4 if len(embeddings) == 1 else 6),
         frameon=False,
     )
-    with atomic_file(path, 'wb') as file:
-        # Without the version of matplotlib, by which files would differ.
-        figure.savefig(
-            file, dpi=120, format='png', metadata=dict(Software=None)
-        )
+    save_figure(path, figure)
 
 
 def title_of(found: Sequence[Embedding], method: str, split: str) -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import DATASETS
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,7 +24,7 @@ from uniemox_mm.models.selfsup.reconstruction import (
     draw_masks,
     picture_reconstructions,
 )
-from uniemox_mm.utils.picture_sheet import draw_sheet
+from uniemox_mm.utils.figures import picture_grid
 
 from .checkpoints import NamedCheckpoint
 
@@ -150,7 +150,7 @@ def reconstruct_images(
     }
 
 
-def draw_reconstructions(found: dict[str, Reconstruction]) -> Image.Image:
+def draw_reconstructions(found: dict[str, Reconstruction]) -> Figure:
     """Lays out original, masked, reconstruction and pasted, a row an image.
 
     The reconstruction's title warns of its visible patches: the loss is of
@@ -162,7 +162,7 @@ def draw_reconstructions(found: dict[str, Reconstruction]) -> Image.Image:
             for each, under its name.
 
     Returns:
-        Image.Image: The sheet.
+        Figure: The grid.
     """
     first = next(iter(found.values()))
     hidden = first.hidden.mean()
@@ -178,4 +178,4 @@ def draw_reconstructions(found: dict[str, Reconstruction]) -> Image.Image:
         [(picture, '') for picture in row]
         for row in zip(*columns.values(), strict=True)
     ]
-    return draw_sheet(list(columns), rows)
+    return picture_grid(list(columns), rows)

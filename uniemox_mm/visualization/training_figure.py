@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.figures import save_figure
 
 from .training_logs import Curves, TrainingLog
 
@@ -40,6 +40,7 @@ def draw_training(path: str | Path, logs: Mapping[str, TrainingLog]) -> None:
     columns = -(-len(panels) // rows)
     figure = Figure(
         figsize=(columns * _PANEL[0], rows * _PANEL[1] + 0.4),
+        dpi=110,
         layout='constrained',
     )
     axes = figure.subplots(rows, columns, squeeze=False).flatten()
@@ -64,11 +65,7 @@ def draw_training(path: str | Path, logs: Mapping[str, TrainingLog]) -> None:
             ncols=min(len(names), 6),
             frameon=False,
         )
-    with atomic_file(path, 'wb') as file:
-        # Without the version of matplotlib, by which files would differ.
-        figure.savefig(
-            file, dpi=110, format='png', metadata=dict(Software=None)
-        )
+    save_figure(path, figure)
 
 
 def _with_unit(title: str) -> str:

@@ -14,7 +14,7 @@ from uniemox_mm.models.selfsup.reconstruction import (
     draw_masks,
     picture_reconstructions,
 )
-from uniemox_mm.utils.picture_sheet import GAP, LINE
+from uniemox_mm.utils.figures import GAP, LINE
 
 BACKENDS = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -17,7 +16,7 @@ from uniemox_mm.models.selfsup.reconstruction import (
     picture_reconstructions,
     visible_patches,
 )
-from uniemox_mm.utils.picture_sheet import draw_sheet
+from uniemox_mm.utils.figures import figure_pixels, picture_grid
 
 
 @HOOKS.register_module()
@@ -123,7 +122,7 @@ class ReconstructionHook(Hook):
             [(picture, '') for picture in row]
             for row in zip(*columns.values(), strict=True)
         ]
-        sheet = np.array(draw_sheet(list(columns), rows))
+        sheet = figure_pixels(picture_grid(list(columns), rows))
         # Iterations, as the losses have them beside it.
         runner.visualizer.add_image('reconstruction', sheet, step=iteration)
 
