@@ -1,4 +1,4 @@
-"""Lets MMDetection run on an MMCV that was installed without compiled ops."""
+"""Let MMDetection run on an MMCV that was installed without compiled ops."""
 
 import importlib.util
 import sys
@@ -13,7 +13,7 @@ _NAME = 'mmcv._ext'
 
 
 def provide_mmcv_ops() -> bool:
-    """Puts a stand-in in the place of ``mmcv._ext`` where there is none.
+    """Replace a missing ``mmcv._ext`` by a stand-in.
 
     Does nothing without MMDetection. ``pip install`` builds MMCV without its
     compiled ops, and MMDetection then cannot be used. Most detectors need

@@ -1,4 +1,4 @@
-"""What runs that classify add: start weights, best epoch on val.
+"""Additions for classifiers: start weights, best epoch on val.
 
 Not run by itself.
 """

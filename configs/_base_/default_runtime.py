@@ -1,4 +1,4 @@
-"""What every run of this project shares. Not run by itself."""
+"""Settings that all runs share. Not run by itself."""
 
 default_scope = 'mmpretrain'
 custom_imports = dict(imports=['uniemox_mm'], allow_failed_imports=False)

@@ -1,4 +1,4 @@
-r"""MAE fine-tuned on a share of the training images (Fig. 7).
+r"""MAE fine-tuned on a fraction of the training images (Fig. 7).
 
 Run:       FRACTION=0.2 python tools/train.py \
                configs/learning_curve/vit-l_mae.py --dataset fi \

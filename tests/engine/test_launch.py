@@ -106,7 +106,7 @@ def test_the_rate_follows_the_batch(world, counts, made, strategy):
     expected = 1e-3 * size / 256  # the authors' rule
     assert scale_learning_rate(cfg, world) == (
         f'The learning rate is for batches of 512, and {made}: it becomes '
-        f'{expected:g} in place of 0.002.'
+        f'{expected:g} instead of 0.002.'
     )
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected, rel=1e-12)
     # MMEngine would scale it again, and so would a run of the dumped config.

@@ -45,7 +45,7 @@ def test_the_config_is_pointed_at_the_checkpoint(tmp_path):
     cfg = config()
     assert set_resume(cfg, None) == '' and cfg.load_from == 'start.pth'
     assert set_resume(cfg, 'auto') == (
-        f'Nothing to resume in {tmp_path}: starting anew.'
+        f'Nothing to resume in {tmp_path}: starting from the beginning.'
     )
     assert cfg.load_from == 'start.pth' and 'resume' not in cfg
     (tmp_path / 'epoch_2.pth').mkdir()  # of DeepSpeed

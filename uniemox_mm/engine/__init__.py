@@ -1,4 +1,4 @@
-"""What the runner needs beyond MMEngine: hooks, checkpoints, launching."""
+"""Hooks, strategies, configs, launching and resuming beyond MMEngine."""
 
 from .atomic_backend import AtomicLocalBackend
 from .hooks import (

@@ -1,4 +1,4 @@
-"""Checkpoints that are either whole or not there."""
+"""File backend that writes checkpoints atomically."""
 
 from pathlib import Path
 

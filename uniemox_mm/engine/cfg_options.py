@@ -20,7 +20,7 @@ class CfgOptions(DictAction):
         """Adds overrides to those that are there.
 
         Raises:
-            argparse.ArgumentError: One is no ``KEY=VALUE``.
+            argparse.ArgumentError: An override is not ``KEY=VALUE``.
         """
         for text in values or ():
             if text.find('=') < 1:

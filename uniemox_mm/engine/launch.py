@@ -1,4 +1,4 @@
-"""Fits a config to the machine."""
+"""Fit a config to the machine."""
 
 import os
 
@@ -9,7 +9,7 @@ from mmengine.runner import FlexibleRunner
 
 from .runners import check_strategy, fit_strategy_to_cpu, runner_class
 
-# What launchers tell their processes, torchrun, Slurm and Open MPI.
+# Variables that torchrun, Slurm and Open MPI set for their processes.
 _RANK = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 _WORLD_SIZE = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
 
@@ -35,7 +35,7 @@ def place_of_process(launcher: str) -> tuple[int, int]:
 
 
 def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
-    """Switches mixed precision of an optimizer wrapper's config, in place.
+    """Switch mixed precision of an optimizer wrapper's config, in place.
 
     Args:
         optim_wrapper (ConfigDict): The config's ``optim_wrapper``.
@@ -55,7 +55,7 @@ def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
 
 
 def switch_amp(cfg: Config, amp: bool) -> None:
-    """Switches mixed precision of a config, in place, as :func:`use_amp`.
+    """Switch mixed precision of a config, in place, as :func:`use_amp`.
 
     With DeepSpeed its own autocast, which is what its engine runs under.
     """
@@ -68,7 +68,7 @@ def switch_amp(cfg: Config, amp: bool) -> None:
 
 
 def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
-    """Adapts a config that was written for GPUs to a machine without.
+    """Adapt a config that was written for GPUs to a machine without.
 
     Mixed precision becomes float32 and several processes talk through gloo.
     With an accelerator only the number of data workers may change.
@@ -116,7 +116,7 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
 
 
 def limit_workers(cfg: Config) -> list[str]:
-    """Gives no data loader more workers than there are cores, in place.
+    """Limit the workers of each data loader to the cores, in place.
 
     Returns:
         list[str]: What was changed, for the user.
@@ -128,11 +128,13 @@ def limit_workers(cfg: Config) -> list[str]:
         if loader and loader.get('num_workers', 0) > cores:
             loader.num_workers = cores
             changed = True
-    return [f'{cores} cores here: as many data workers.'] if changed else []
+    if not changed:
+        return []
+    return [f'Limited the data workers to the {cores} cores of this machine.']
 
 
 def learning_rate_note(cfg: Config, world_size: int) -> str:
-    """Warns of a learning rate that is not meant for the real batch size.
+    """Warn of a learning rate that is meant for another batch size.
 
     Args:
         cfg (Config): The config.
@@ -157,11 +159,11 @@ def learning_rate_note(cfg: Config, world_size: int) -> str:
 
 
 def scale_learning_rate(cfg: Config, world_size: int) -> str:
-    """Fits the learning rate to the batch size, in place, where asked to.
+    """Scale the learning rate with the batch size, in place, if enabled.
 
     The linear rule: the rate is proportional to the images that the optimizer
-    sees in a step, all processes and accumulated batches together. In place of
-    MMEngine's, which leaves out accumulation, and DeepSpeed altogether.
+    sees in a step, all processes and accumulated batches together. MMEngine's
+    own scaling ignores accumulation, and DeepSpeed altogether.
 
     Args:
         cfg (Config): The config; ``auto_scale_lr`` has the batch size that
@@ -195,12 +197,12 @@ def scale_learning_rate(cfg: Config, world_size: int) -> str:
     optimizer.update(lr=after)
     return (
         f'The learning rate is for batches of {base}, and {made}: it becomes '
-        f'{after:g} in place of {before:g}.'
+        f'{after:g} instead of {before:g}.'
     )
 
 
 def _batch_size(cfg: Config, world_size: int) -> tuple[int, str]:
-    """Images that the optimizer sees in a step, and how they come about."""
+    """Images that the optimizer sees in a step, and the product as text."""
     # Of DeepSpeed and of all others.
     counts = (cfg.get('strategy') or {}).get('gradient_accumulation_steps')
     counts = counts or cfg.optim_wrapper.get('accumulative_counts', 1)

@@ -1,4 +1,4 @@
-"""Finds where an interrupted run goes on, and the command that does it."""
+"""Find the checkpoint to resume from, and the command that does it."""
 
 import os
 import re
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-# Arguments that a resumed run gets anew.
+# Arguments that the resuming command sets itself.
 _DROPPED = {'--resume', '--launcher', '--local_rank', '--local-rank'}
 _BEST = re.compile(r'best_.*_(?:epoch|iter)_(\d+)\.pth')
 _CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 def remove_unfinished(work_dir: str | Path) -> None:
-    """Removes what a run that was killed while it saved has left."""
+    """Remove the temporary files of a run that was killed while saving."""
     for path in Path(work_dir).glob('.*.pth-*.tmp'):
         if path.is_dir():  # of DeepSpeed
             shutil.rmtree(path, ignore_errors=True)
@@ -26,7 +26,7 @@ def remove_unfinished(work_dir: str | Path) -> None:
 
 
 def set_resume(cfg: Config, resume: str | None) -> str:
-    """Points a config at the checkpoint to go on from, in place.
+    """Point a config at the checkpoint to resume from, in place.
 
     Args:
         cfg (Config): The config, with its ``work_dir``.
@@ -48,7 +48,10 @@ def set_resume(cfg: Config, resume: str | None) -> str:
     else:
         found = find_checkpoint(cfg.work_dir)
         if found is None:
-            return f'Nothing to resume in {cfg.work_dir}: starting anew.'
+            return (
+                f'Nothing to resume in {cfg.work_dir}: starting from the '
+                'beginning.'
+            )
         path = found
     # Start weights in load_from would be taken for the checkpoint.
     cfg.load_from, cfg.resume = str(path), True
@@ -99,8 +102,8 @@ def resume_command(
         arguments (Sequence[str]): Its command line.
         config (str): The config among them.
         launcher (str): The launcher among them.
-        checkpoint (str, optional): What to go on from where the work dir has
-            no checkpoint of its own yet. Defaults to None.
+        checkpoint (str, optional): Checkpoint to resume from where the work
+            dir has none of its own yet. Defaults to None.
         environment (Mapping[str, str], optional): Variables that the config
             was read with. Defaults to None.
 

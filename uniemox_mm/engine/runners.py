@@ -1,11 +1,11 @@
-"""The two runners of MMEngine, and what each reads from a config."""
+"""MMEngine's two runners, and the settings that each of them reads."""
 
 import inspect
 
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
-# What the runners read from the config beside their own arguments.
+# Settings that the runners read beside their own arguments.
 _OTHER_SETTINGS = {
     'activation_checkpointing',
     'auto_scale_lr',
@@ -43,7 +43,7 @@ def runner_class(cfg: Config) -> type[Runner] | type[FlexibleRunner]:
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
-    """Builds the runner of a config."""
+    """Build the runner of a config."""
     runner = runner_class(cfg).from_cfg(cfg)
     if isinstance(runner, FlexibleRunner):
         runner._compile = cfg.get('compile', False)  # from_cfg leaves it out
@@ -60,7 +60,7 @@ def settings_read(cfg: Config) -> set[str]:
 
 
 def check_strategy(cfg: Config, launcher: str) -> None:
-    """Refuses settings that would have no effect, or fail later.
+    """Refuse settings that would have no effect, or fail later.
 
     Args:
         cfg (Config): The config.
@@ -93,7 +93,7 @@ def check_strategy(cfg: Config, launcher: str) -> None:
 
 
 def fit_strategy_to_cpu(cfg: Config) -> None:
-    """Adapts the strategy to gloo processes without accelerators, in place.
+    """Adapt the strategy to gloo processes without accelerators, in place.
 
     ``EmoFSDPStrategy`` does so itself.
     """

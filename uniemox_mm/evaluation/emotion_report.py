@@ -1,4 +1,4 @@
-"""The metric that writes everything about a test."""
+"""Metric that writes a report, a picture and all predictions of a test."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ class EmotionReport(BaseMetric):
             ``confusion_matrix.png`` and ``predictions.csv``. None writes
             nothing.
         title (str): Of the report. Defaults to ''.
-        facts (dict, optional): What else ``metrics.json`` says.
+        facts (dict, optional): Further entries of ``metrics.json``.
         collect_device (str): 'cpu' or 'gpu'. Defaults to 'cpu'.
         prefix (str, optional): Of the names. Defaults to None.
     """
@@ -47,7 +47,7 @@ class EmotionReport(BaseMetric):
         self.facts = facts or {}
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Keeps path, label and scores of each sample."""
+        """Keep path, label and scores of each sample."""
         for sample in data_samples:
             self.results.append(
                 dict(
@@ -58,7 +58,7 @@ class EmotionReport(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Computes the numbers, in percent, and writes the files."""
+        """Compute the numbers, in percent, and write the files."""
         assert self.dataset_meta is not None
         classes = self.dataset_meta['classes']
         labels = np.array([result['label'] for result in results])

@@ -1,4 +1,4 @@
-"""Everything with parameters, and the losses."""
+"""Networks and losses."""
 
 from .backbones import DualStreamViT
 from .detectors import PersonDetector

@@ -1,4 +1,4 @@
-"""Puts a batch of views on the device without making the host wait."""
+"""Move a batch of views to the device without making the host wait."""
 
 import torch
 from mmpretrain.models import SelfSupDataPreprocessor

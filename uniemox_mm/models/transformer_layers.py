@@ -1,4 +1,4 @@
-"""How the layers of transformers are run: compiled, or with less memory."""
+"""Compile the layers of a transformer, or recompute their activations."""
 
 from collections.abc import Callable
 from functools import partial

@@ -75,7 +75,7 @@ class _CosineHead(ClsHead):
 def fill_prompts(
     prompts: Sequence[str], classes: Sequence[str]
 ) -> list[list[str]]:
-    """Puts the names of the classes into prompts.
+    """Fill the names of the classes into prompts.
 
     Args:
         prompts (Sequence[str]): Texts with ``{emotion}`` in them.

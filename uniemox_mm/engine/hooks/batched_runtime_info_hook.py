@@ -32,7 +32,7 @@ class BatchedRuntimeInfoHook(RuntimeInfoHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Keeps the losses of an iteration, or fetches all."""
+        """Keep the losses of an iteration, or fetch all that are kept."""
         if outputs is None:
             return
         self._waiting.append(

@@ -1,4 +1,4 @@
-"""Makes a resumed run equal to one that was never interrupted."""
+"""Make a resumed run equal to one that was never interrupted."""
 
 import random
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class EpochSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Takes over the run's seed, which resuming may have changed."""
+        """Restore the seed of the run, which resuming may have changed."""
         self._active = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if not self._active:
             runner.logger.warning(

@@ -1,4 +1,4 @@
-"""Stops a run whose loss is lost."""
+"""Stop a run whose loss is NaN or infinite."""
 
 import math
 
@@ -9,14 +9,14 @@ from mmpretrain.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Raises an error when a loss is NaN or infinite.
+    """Raise an error when a loss is NaN or infinite.
 
-    Looks every ``interval`` iterations, since each look waits for the device,
-    and at the end of every epoch, so that no checkpoint of broken weights
-    takes the place of a good one.
+    Checks every ``interval`` iterations, since each check waits for the
+    device, and at the end of every epoch, so that no checkpoint of broken
+    weights replaces a good one.
 
     Args:
-        interval (int): Iterations between two looks. Defaults to 50.
+        interval (int): Iterations between two checks. Defaults to 50.
 
     Raises:
         FloatingPointError: A loss is not finite; the message names it.
@@ -30,7 +30,7 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Looks at the losses of this iteration."""
+        """Check the losses of this iteration."""
         due = self.every_n_train_iters(runner, self.interval)
         if not due and not self.end_of_epoch(
             runner.train_dataloader, batch_idx

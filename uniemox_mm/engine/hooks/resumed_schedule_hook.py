@@ -1,4 +1,4 @@
-"""Goes on rightly where the number of processes or the schedule changed."""
+"""Resume the schedule after the batch size or the config changed."""
 
 import copy
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from mmengine.optim import OptimWrapperDict, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
-# What a scheduler counts, beside what it was set to.
+# The counters of a scheduler, as opposed to its settings.
 _COUNTED = ('last_step', '_global_step', '_last_value', 'base_values')
 
 
 @HOOKS.register_module()
 class ResumedScheduleHook(Hook):
-    """Resumes the schedule of the config, at the epoch of the checkpoint.
+    """Resume the schedule of the config at the epoch of the checkpoint.
 
     MMEngine resumes the count of iterations, the learning rate and the
     schedulers as they were saved. With another number of processes or another
@@ -32,11 +32,11 @@ class ResumedScheduleHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Notes what the counts of the checkpoint mean."""
+        """Record batch size and epoch length with the checkpoint."""
         checkpoint['meta'].update(_units(runner))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Puts the counts of now into the checkpoint, before MMEngine reads.
+        """Convert the counts in the checkpoint before MMEngine reads them.
 
         Raises:
             ValueError: The optimizer's parameters are others.
@@ -102,7 +102,7 @@ def _units(runner: Runner) -> dict[str, int]:
 
 
 def _units_of(meta: dict) -> dict[str, int | None]:
-    """Those of a checkpoint, as far as they are known."""
+    """The same of a checkpoint, None where unknown."""
     epoch, iterations = meta['epoch'], meta['iter']
     whole = epoch and iterations % epoch == 0
     return dict(
@@ -157,7 +157,7 @@ def _restart(group: dict, values: dict) -> None:
 
 
 def _start(group: dict) -> dict:
-    """What the schedule starts from: what it does not write."""
+    """Values that the schedule starts from, which it does not write."""
     return {
         key: group[key]
         for key in _scheduled(group)
@@ -187,7 +187,7 @@ def _advance(
     iterations: int,
     epoch_length: int,
 ) -> list[_ParamScheduler]:
-    """Copies of fresh schedulers as they are after so much training.
+    """Copy fresh schedulers and advance them by some iterations.
 
     They are stepped as in training, since only some of them have a closed
     form; ``groups`` is changed in place.
@@ -208,7 +208,7 @@ def _advance(
 
 
 class _Groups:
-    """As much of an optimizer as schedulers look at."""
+    """The part of an optimizer that schedulers use."""
 
     _global_step = 0
 
@@ -216,6 +216,6 @@ class _Groups:
         self.param_groups = param_groups
 
     def step(self) -> None:
-        """Is there for schedulers, which look at it."""
+        """Exists because schedulers check it."""
 
     step._with_counter = True  # type: ignore[attr-defined]

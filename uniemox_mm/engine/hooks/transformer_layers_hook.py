@@ -1,4 +1,4 @@
-"""Two knobs of a training: compiled layers, and activations on demand."""
+"""Compile the layers of transformers, or recompute their activations."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner

@@ -112,7 +112,7 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
         super().save_checkpoint(filename, extra_ckpt=extra_ckpt, **kwargs)
 
     def resume(self, filename: str, **kwargs) -> dict:
-        """Goes on from a folder, with as many processes as have written it.
+        """Resume from a folder, with as many processes as wrote it.
 
         Args:
             filename (str): The folder.
@@ -150,7 +150,7 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
         callback: Callable | None = None,
         **kwargs,
     ) -> dict:
-        """Takes start weights from a plain file.
+        """Load start weights from a plain file.
 
         Args:
             filename (str): A checkpoint of any training.
@@ -196,7 +196,7 @@ def _plain(settings: Any) -> Any:
 
 
 def _saved_classes() -> list:
-    """What DeepSpeed's checkpoints name beside tensors: plain values."""
+    """Classes in DeepSpeed's checkpoints beside tensors: plain values."""
     from deepspeed.runtime.fp16.loss_scaler import (
         DynamicLossScaler,
         LossScaler,

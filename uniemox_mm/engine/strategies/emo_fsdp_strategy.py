@@ -133,7 +133,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
         return state
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
-        """Takes over the state of a whole optimizer, sharding it.
+        """Load the state of a whole optimizer, sharding it.
 
         Args:
             state_dict (dict): As of :meth:`optim_state_dict`, or of an

@@ -1,4 +1,4 @@
-"""From an image to what a detector of MMDetection takes."""
+"""Preprocess images for a detector of MMDetection."""
 
 import copy
 from pathlib import Path
@@ -33,8 +33,8 @@ def prepare(pipeline: Any, image: np.ndarray) -> dict:
     except Exception as error:
         height, width = image.shape[:2]
         raise ValueError(
-            f'an image of {width} x {height} pixels cannot be made ready for '
-            f'the detector ({type(error).__name__}: {error})'
+            f'an image of {width} x {height} pixels cannot be preprocessed '
+            f'for the detector ({type(error).__name__}: {error})'
         ) from error
 
 

@@ -11,7 +11,7 @@ from mmengine.infer import BaseInferencer
 
 
 def find_in_zoo(name: str) -> tuple[str, str] | None:
-    """Looks a model up in MMDetection's index.
+    """Look a model up in MMDetection's index.
 
     Args:
         name (str): The name of a model, its config, or its checkpoint, as in

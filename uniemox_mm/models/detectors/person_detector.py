@@ -1,4 +1,4 @@
-"""Finds the people in images."""
+"""Find the people in images."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ class PersonDetector(BaseModule):
 
     @property
     def device(self) -> torch.device:
-        """Where the detector runs."""
+        """Device of the detector."""
         return next(self.detector.parameters()).device
 
     def forward(self, images: Sequence[ImageLike]) -> list[np.ndarray]:
@@ -144,7 +144,7 @@ class PersonDetector(BaseModule):
 
     @torch.no_grad()
     def detect(self, prepared: Sequence[dict]) -> list[np.ndarray]:
-        """Runs the detector on images that :func:`prepare` made ready.
+        """Run the detector on images that :func:`prepare` preprocessed.
 
         Args:
             prepared (Sequence[dict]): Each with ``inputs`` (3, h, w) and

@@ -1,4 +1,4 @@
-"""Where MMDetection's detectors look for their thresholds."""
+"""Set the thresholds of MMDetection's detectors."""
 
 import copy
 from typing import Any
@@ -10,7 +10,7 @@ CLASS_SCORE = 0.5
 def set_thresholds(
     detector: Any, confidence: float | None, iou_threshold: float | None
 ) -> float:
-    """Puts the thresholds where the detector looks for them.
+    """Set the thresholds in a detector's config.
 
     Returns:
         float: The score from which a box counts afterwards.

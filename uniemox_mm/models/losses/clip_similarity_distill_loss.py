@@ -1,4 +1,4 @@
-"""L2 and L3: the student takes over CLIP's similarities and features."""
+"""L2 and L3: distill CLIP's similarities and features."""
 
 import torch
 import torch.distributed as dist

@@ -25,7 +25,7 @@ class AttentionFusion(BaseFusion):
       head weighs scene against person, from this sample alone.
     - ``'batch'``: over the N samples, each stream by itself. The literal
       reading of a softmax over an N x 1 matrix; a sample's output then
-      depends on its neighbours in the batch.
+      depends on the other samples of the batch.
 
     Args:
         in_channels (int): C3, the width of both inputs.

@@ -1,4 +1,4 @@
-"""What the four ways of fusing scene and person have in common."""
+"""Base class of the four fusions of scene and person."""
 
 import torch
 from mmengine.model import BaseModule

@@ -1,4 +1,4 @@
-"""What a masked autoencoder makes of images, with masks from outside."""
+"""Reconstruct images with a masked autoencoder and given masks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,10 +33,10 @@ class Reconstruction:
 
 
 def check_reconstructs(model: BaseSelfSupervisor) -> None:
-    """Refuses models that paint no pixels.
+    """Refuse models that do not reconstruct pixels.
 
     Raises:
-        ValueError: The model is no masked autoencoder of MMPretrain's parts,
+        ValueError: The model is not a masked autoencoder of MMPretrain's,
             or was pretrained without reconstruction.
     """
     name = type(model).__name__
@@ -69,7 +69,7 @@ def draw_masks(count: int, patches: int, seed: int) -> Tensor:
 
 
 def visible_patches(patches: int, mask_ratio: float) -> int:
-    """How many patches MAE leaves visible.
+    """Number of patches that MAE leaves visible.
 
     Raises:
         ValueError: The ratio hides nothing or everything.
