@@ -16,7 +16,7 @@ from uniemox_mm.apis import load_model
 from uniemox_mm.apis.load_model import build_model as build_of_config
 from uniemox_mm.apis.load_model import check_classifies
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.export.export_checkpoint import export_checkpoint
+from uniemox_mm.export.export_model import export_model
 from uniemox_mm.weights.checked_loading import MisfitError
 
 NAMES = tuple('abcdefgh')
@@ -118,7 +118,7 @@ def test_backbone_follows_the_hook_of_the_config(own, pretrained):
 
 def test_export_needs_no_config(work_dir, model, tmp_path):
     target = tmp_path / 'emotions.safetensors'
-    export_checkpoint(work_dir, target, 'safetensors')
+    export_model(load_model(work_dir), target, 'safetensors')
     infer = EmotionInferencer(target, device='cpu')
     assert infer.classes == EMOSET_CATEGORIES
     (result,) = infer(photo()[..., ::-1])

@@ -1,37 +1,49 @@
-"""Work dirs as training leaves them."""
+"""Models as they are loaded from checkpoints."""
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from tests.helpers import CLASSIFIER, EMO_MAE, tiny_finetune
+from tests.helpers import EMO_MAE, tiny_finetune
 from tests.weights.comparing import CLASSES, randomised
+from uniemox_mm.export.export_model import export_model
 
 
 @pytest.fixture
-def classifier(tmp_path):
-    """A work dir as training leaves it, and its model."""
-    model = randomised(CLASSIFIER)
-    folder = tmp_path / 'work'
-    tiny_finetune('data', folder).dump(write_to(folder / 'tiny.py'))
-    content = dict(
-        state_dict=model.state_dict(),
-        meta=dict(cfg='raise SystemExit', dataset_meta=dict(classes=CLASSES)),
-    )
-    torch.save(content, folder / 'epoch_3.pth')
-    return folder, model
+def load(tmp_path):
+    """A model of a config with random weights, as a checkpoint gives it."""
+
+    def from_config(config):
+        model = randomised(config.model)
+        model._config = config
+        model._dataset_meta = dict(classes=CLASSES)
+        model._checkpoint = str(tmp_path / 'epoch_3.pth')
+        torch.save(dict(state_dict=model.state_dict()), model._checkpoint)
+        return model
+
+    return from_config
 
 
 @pytest.fixture
-def pretraining(tmp_path):
-    """A checkpoint with its config beside it, and its model."""
-    model = randomised(EMO_MAE)
-    folder = tmp_path / 'work'
-    Config(dict(model=EMO_MAE)).dump(write_to(folder / 'tiny.py'))
-    torch.save(dict(state_dict=model.state_dict()), folder / 'epoch_3.pth')
-    return folder / 'epoch_3.pth', model
+def config():
+    return tiny_finetune('/data', '/work')
 
 
-def write_to(path):
-    path.parent.mkdir()
-    return path
+@pytest.fixture
+def classifier(load, config):
+    return load(config)
+
+
+@pytest.fixture
+def pretrained(load):
+    return load(Config(dict(model=EMO_MAE)))
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Exports to a name in ``tmp_path``."""
+
+    def to(model, name, format):
+        return export_model(model, tmp_path / name, format)
+
+    return to

@@ -5,15 +5,19 @@ import sys
 
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import load_file
 
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import ROOT, TEACHER, build, tiny_finetune
+from tests.helpers import EMO_MAE, ROOT, TEACHER, build, tiny_finetune
 from tests.tools.test_classification import train, write
+from tests.weights.comparing import same
 from tests.weights.hostile_files import write_archive
 from tests.weights.plain_mae import (
+    encoder_of,
     finetuned,
     random_encoder,
+    random_mae,
 )
 from uniemox_mm.weights.read_checkpoint import load_weights
 
@@ -71,6 +75,42 @@ def test_export_of_a_converted_classifier(tmp_path, monkeypatch, capsys):
     assert exported.keys() == finetuned().keys()
     expected = torch.load(source)
     assert all(torch.equal(exported[key], expected[key]) for key in exported)
+
+
+def test_export_of_a_converted_encoder_and_back(tmp_path, monkeypatch):
+    """From MAE, whose checkpoints have no fusion."""
+    weights = random_mae().state_dict()
+    torch.save(dict(model=weights), tmp_path / 'mae.pth')
+    ours = tmp_path / 'ours.pth'
+    run(monkeypatch, 'convert.py', tmp_path / 'mae.pth', ours)
+    Config(dict(model=EMO_MAE)).dump(tmp_path / 'tiny.py')
+    run(monkeypatch, 'export.py', ours, tmp_path / 'timm', '--to', 'timm')
+    exported = tmp_path / 'timm' / 'model.safetensors'
+    same(load_file(exported), encoder_of(weights))
+    run(monkeypatch, 'convert.py', exported, tmp_path / 'back.pth')
+    expected = load_weights(ours)
+    assert any(key.startswith('neck.') for key in expected)
+    same(
+        load_weights(tmp_path / 'back.pth'),
+        {k: v for k, v in expected.items() if k.startswith('backbone.')},
+    )
+    target = tmp_path / 'all.safetensors'
+    run(monkeypatch, 'export.py', ours, target, '--to', 'safetensors')
+    same(load_file(target), expected)
+
+
+def test_export_of_torn_weights_is_refused(tmp_path, monkeypatch):
+    weights = build(EMO_MAE).state_dict()
+    weights['fusion.extra'] = weights.pop('fusion.bias')
+    torch.save(weights, tmp_path / 'a.pth')
+    Config(dict(model=EMO_MAE)).dump(tmp_path / 'tiny.py')
+    target = tmp_path / 'a.safetensors'
+    with pytest.raises(SystemExit, match=r'missing: fusion\.bias'):
+        run(
+            monkeypatch, 'export.py', tmp_path / 'a.pth', target,
+            '--to', 'safetensors',
+        )  # fmt: skip
+    assert not target.exists()
 
 
 def test_errors_are_one_line(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-r"""Writes a checkpoint in a format that others read.
+r"""Export a checkpoint to a format that other projects read.
 
 safetensors   every weight, decoder and fusion too, and JSON that describes it
 timm          a folder for timm.create_model('local-dir:DST', pretrained=True)
@@ -15,8 +15,19 @@ Examples:
 import argparse
 import sys
 
+from mmpretrain.models import BaseClassifier
+
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.export.export_checkpoint import EXPORTS, export_checkpoint
+from uniemox_mm.apis.load_model import load_model
+from uniemox_mm.engine.read_config import resolve_checkpoint
+from uniemox_mm.export.export_model import (
+    EXPORT_FORMATS,
+    check_export,
+    export_model,
+)
+from uniemox_mm.utils.quiet import quiet_logging
+from uniemox_mm.weights.checked_loading import MisfitError, check_weights
+from uniemox_mm.weights.read_checkpoint import load_weights
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,7 +41,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'target', metavar='DST', help='file, or for timm folder, to write'
     )
-    parser.add_argument('--to', dest='form', choices=[*EXPORTS], required=True)
+    parser.add_argument(
+        '--to', dest='format', choices=[*EXPORT_FORMATS], required=True
+    )
     parser.add_argument(
         '--config',
         help='config that it was trained with (the only one beside it)',
@@ -44,9 +57,34 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def load(checkpoint, config, classes):
+    """Load a model, of pretraining with the parts that a checkpoint has.
+
+    MAE's, for one, has no fusion.
+    """
     try:
-        written = export_checkpoint(**vars(parse_args()))
+        return load_model(checkpoint, config, classes)
+    except MisfitError:
+        model = load_model(checkpoint, config, classes, part='backbone')
+        if isinstance(model, BaseClassifier):
+            raise
+    weights = load_weights(checkpoint)
+    with quiet_logging():
+        check_weights(model, weights)
+    model.load_state_dict(weights, strict=False)
+    given = {key.split('.')[0] for key in weights}
+    for part in {key.split('.')[0] for key in model.state_dict()} - given:
+        delattr(model, part)
+    return model
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        checkpoint = resolve_checkpoint(args.checkpoint)
+        check_export(checkpoint, args.target, args.format)
+        model = load(checkpoint, args.config, args.classes)
+        written = export_model(model, args.target, args.format)
     except (ImportError, OSError, ValueError) as error:
         sys.exit(str(error))
     print('Written:', *written, sep='\n  ')

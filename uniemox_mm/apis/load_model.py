@@ -18,11 +18,10 @@ from uniemox_mm.engine.read_config import (
     resolve_checkpoint,
     tested_dataset,
 )
+from uniemox_mm.export.read_exported_config import read_exported_config
 from uniemox_mm.utils.quiet import quiet_logging
 from uniemox_mm.weights.checked_loading import MisfitError, load_classifier
 from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
-
-from .exported_config import read_exported_config
 
 
 def load_model(

@@ -1,5 +1,1 @@
-"""Weights for other projects."""
-
-from .export_checkpoint import export_checkpoint
-
-__all__ = ['export_checkpoint']
+"""Models in formats that other projects read, and their JSON."""

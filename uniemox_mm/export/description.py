@@ -1,19 +1,20 @@
-"""The JSON beside exported weights: what they are and what they take."""
+"""The JSON beside exported weights: the model, and how images get to it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmpretrain.models import BaseClassifier
 
-from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.sha256_file import sha256_file
 from uniemox_mm.version import __version__
 
-from .preprocessing import describe_preprocessing
-from .trained_model import TrainedModel
-
-# What says how the model is made and trained; not where files lie.
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'lanczos')
+LIBRARIES = ('pillow', 'cv2')
+# The parts of a config that say how the model is built and trained, but not
+# where files lie.
 _KEPT = (
     'model',
     'data_preprocessor',
@@ -22,16 +23,36 @@ _KEPT = (
     'auto_scale_lr',
     'train_cfg',
 )
-# Settings of a model that name files.
-_FILES = ('checkpoint', 'pretrained')
+_FILES = ('checkpoint', 'pretrained')  # arguments of models that name files
+_GRAY_OF_16_BIT = {
+    'LoadEmotionImage': 'value / 257, rounded',
+    'LoadImageFromFile': 'value / 256, rounded down',
+}
+# Arguments of transforms that are in the description or change no pixel.
+_READ = set(
+    'type scale crop_size backend interpolation min_size backend_args '
+    'meta_keys algorithm_keys'.split()
+)
+# Those that the description has no words for may only have this value.
+_ONLY = {
+    '_scope_': 'mmpretrain',
+    'decode_short_side': None,
+    'to_float32': False,
+    'color_type': 'color',
+    'imdecode_backend': 'cv2',
+    'edge': 'short',
+    'keep_ratio': False,
+    'auto_pad': False,
+}
 
 
-def describe(trained: TrainedModel, form: str) -> dict[str, Any]:
-    """What an export is, as plain values.
+def describe(model: BaseModel, format: str) -> dict[str, Any]:
+    """Describe an export in plain values.
 
     Args:
-        trained (TrainedModel): What is exported.
-        form (str): The format that it is exported to.
+        model (BaseModel): A classifier, or a model of pretraining, with
+            ``_config``, ``_dataset_meta`` and ``_checkpoint``.
+        format (str): The format of the export.
 
     Returns:
         dict[str, Any]: ``format``, ``uniemox_mm`` (the version), ``source``
@@ -41,55 +62,118 @@ def describe(trained: TrainedModel, form: str) -> dict[str, Any]:
     Raises:
         ValueError: As of :func:`describe_preprocessing`.
     """
+    checkpoint = Path(model._checkpoint)
+    is_classifier = isinstance(model, BaseClassifier)
     return dict(
-        format=form,
+        format=format,
         uniemox_mm=__version__,
-        source=dict(file=trained.path.name, sha256=trained.sha256),
-        task='classification' if trained.classes else 'pretraining',
-        classes=trained.classes and list(trained.classes),
-        preprocessing=describe_preprocessing(trained.config),
-        config=_as_data(trained.config),
+        source=dict(file=checkpoint.name, sha256=sha256_file(checkpoint)),
+        task='classification' if is_classifier else 'pretraining',
+        classes=[*model._dataset_meta['classes']] if is_classifier else None,
+        preprocessing=describe_preprocessing(model._config),
+        config=_as_data(model._config),
     )
 
 
-def write_described(
-    trained: TrainedModel,
-    files: tuple[Path, Path],
-    weights: bytes,
-    described: dict[str, Any],
-) -> list[Path]:
-    """Writes an export and its JSON; neither, where JSON cannot say it.
+def describe_preprocessing(config: Config) -> dict[str, Any]:
+    """Describe how a config's test pipeline preprocesses an image.
 
     Args:
-        trained (TrainedModel): What is exported.
-        files (tuple[Path, Path]): The file of the export and of the JSON.
-        weights (bytes): Content of the former.
-        described (dict[str, Any]): Content of the latter.
+        config (Config): Of a classifier or of pretraining.
 
     Returns:
-        list[Path]: What was written.
+        dict[str, Any]: ``resize_short_edge`` in pixels, or None where the
+        image is resized to the square of the crop; ``center_crop`` in
+        pixels; ``interpolation``; ``library`` that resizes; ``mean`` and
+        ``std`` of pixels between 0 and 1; ``channels``, RGB or BGR; and what
+        happens to a file's ``exif_orientation``, ``gray_of_16_bit`` and
+        ``alpha``.
 
     Raises:
-        ValueError: The config has values that JSON has no words for.
+        ValueError: The pipeline does something that this cannot describe.
     """
-    try:
-        text = json.dumps(described, indent=2, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    normalization = (
+        config.model.get('data_preprocessor')
+        or config.get('data_preprocessor')
+        or {}
+    )
+    mean, std = normalization.get('mean'), normalization.get('std')
+    if mean is None or std is None:
         raise ValueError(
-            f'{trained.path}: the config has what JSON cannot say ({error}); '
-            'name a config without it (--config)'
-        ) from None
-    target, words = files
-    with atomic_file(target, 'wb') as file:
-        file.write(weights)
-    with atomic_file(words) as file:
-        file.write(text + '\n')
-    return [target, words]
+            'the config has no data_preprocessor with mean and std'
+        )
+    if config.get('test_dataloader'):
+        steps = _pipeline(config.test_dataloader) or []
+    else:  # pretraining, which has no test
+        size = config.model.backbone.get('img_size', 224)
+        method = dict(interpolation='bicubic', backend='pillow')
+        steps = [
+            dict(type='LoadEmotionImage'),
+            dict(type='Resize', scale=(size, size), **method),
+            dict(type='PackInputs'),
+        ]
+    return dict(
+        **_describe_steps(steps),
+        mean=[round(value / 255, 8) for value in mean],
+        std=[round(value / 255, 8) for value in std],
+        channels='RGB' if normalization.get('to_rgb') else 'BGR',
+        exif_orientation='applied',
+        alpha='dropped',
+    )
 
 
-def beside(target: Path) -> tuple[Path, Path]:
-    """A file, and the JSON that goes with it."""
-    return target, target.with_name(f'{target.name}.json')
+def _describe_steps(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    resize: int | None
+    for step in steps:
+        for name, value in step.items():
+            fixed = name in _ONLY and _ONLY[name] == value
+            if not fixed and name not in _READ:
+                raise _refusal(_step(step))
+    match steps:
+        case [
+            {'type': load},
+            {'type': 'ResizeEdge', 'scale': int(resize)},
+            {'type': 'CenterCrop', 'crop_size': int(crop)},
+            {'type': 'PackInputs'},
+        ] if crop <= resize:
+            pass
+        case [
+            {'type': load},
+            {'type': 'Resize', 'scale': [int(crop), int(height)]},
+            {'type': 'PackInputs'},
+        ] if crop == height:
+            resize = None
+        case _:
+            raise _refusal(' -> '.join(map(_step, steps)) or 'no steps')
+    interpolation = steps[1].get('interpolation', 'bilinear')
+    library = steps[1].get('backend', 'cv2')
+    if (
+        load not in _GRAY_OF_16_BIT
+        or interpolation not in INTERPOLATIONS
+        or library not in LIBRARIES
+    ):
+        raise _refusal(' -> '.join(map(_step, steps)))
+    return dict(
+        resize_short_edge=resize,
+        center_crop=crop,
+        interpolation=interpolation,
+        library=library,
+        gray_of_16_bit=_GRAY_OF_16_BIT[load],
+    )
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    arguments = (f'{k}={v!r}' for k, v in step.items() if k != 'type')
+    return f'{step["type"]}({", ".join(arguments)})'
+
+
+def _refusal(found: str) -> ValueError:
+    return ValueError(
+        f'the test pipeline has {found}, which the description of an export '
+        'cannot say; expected LoadEmotionImage or LoadImageFromFile, '
+        'ResizeEdge of the short edge and CenterCrop within it (or Resize to '
+        'a square), PackInputs, and nothing else'
+    )
 
 
 def _as_data(config: Config) -> dict[str, Any]:
@@ -106,7 +190,7 @@ def _as_data(config: Config) -> dict[str, Any]:
 
 
 def _pipeline(loader: dict[str, Any] | None) -> list | None:
-    """What a loader does to images, which no variable has to say."""
+    """Return the transforms of a loader, without MMEngine's wrappers."""
     dataset = loader or {}
     while 'dataset' in dataset:
         dataset = dataset['dataset']
@@ -114,7 +198,7 @@ def _pipeline(loader: dict[str, Any] | None) -> list | None:
 
 
 def _parts(settings: Any) -> Iterator[dict[str, Any]]:
-    """All settings within settings."""
+    """Iterate over all dicts in settings."""
     if isinstance(settings, Mapping):
         yield settings
     values = settings.values() if isinstance(settings, Mapping) else settings

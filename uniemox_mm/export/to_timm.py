@@ -1,22 +1,19 @@
-"""An encoder or classifier in timm's names, ready for timm.create_model."""
+"""Conversion of an encoder or classifier to timm, for timm.create_model."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from mmpretrain.models import VisionTransformer
+from mmengine.model import BaseModel
+from mmpretrain.models import BaseClassifier, VisionTransformer
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from uniemox_mm.weights.checked_loading import describe_keys, reshaped_keys
 from uniemox_mm.weights.formats import ENCODER, HEADS, KINDS, rename
 
-from .description import describe, write_described
-from .trained_model import TrainedModel
-
-# timm's name of a width, depth and number of heads; and its patches.
+# Width, depth and number of heads -> timm's name, and its patch size.
 _KNOWN = {
     (192, 12, 3): ('tiny', 16),
     (384, 12, 6): ('small', 16),
@@ -24,18 +21,18 @@ _KNOWN = {
     (1024, 24, 16): ('large', 16),
     (1280, 32, 16): ('huge', 14),
 }
-TIMM_FILES = ('model.safetensors', 'config.json')
 _EPS = 1e-6  # of timm's norms
 _OURS = {
     **{ours: theirs for theirs, ours in ENCODER.items()},
     **{f'{head}.{kind}': f'head.{kind}' for head in HEADS for kind in KINDS},
 }
-# Parts of pretraining that an encoder alone does not have.
-_LEFT_OUT = ('neck.', 'fusion.')
+_LEFT_OUT = ('neck.', 'fusion.')  # of pretraining
 
 
-def export_timm(trained: TrainedModel, target: Path) -> list[Path]:
-    """Writes a folder that timm loads.
+def to_timm(
+    model: BaseModel, description: dict[str, Any]
+) -> tuple[bytes, dict[str, Any]]:
+    """Convert a model to the two files of a folder that timm loads.
 
     ``timm.create_model('local-dir:FOLDER', pretrained=True)`` builds the
     model from it; ``config.json`` and ``model.safetensors`` are as on the
@@ -43,56 +40,54 @@ def export_timm(trained: TrainedModel, target: Path) -> list[Path]:
     for the class token; decoder and fusion have no place in timm.
 
     Args:
-        trained (TrainedModel): What to export.
-        target (Path): The folder.
+        model (BaseModel): A classifier, or a model of pretraining.
+        description (dict[str, Any]): Of the export.
 
     Returns:
-        list[Path]: What was written.
+        tuple[bytes, dict[str, Any]]: Content of ``model.safetensors`` and of
+        ``config.json``.
 
     Raises:
         ValueError: timm has no such model.
     """
-    architecture, arguments = timm_model(trained)
-    weights = _timm_weights(trained, architecture, arguments)
-    content = describe(trained, 'timm')
+    classes = description['classes']
+    architecture, arguments = timm_model(model, len(classes or ()))
+    weights = _timm_weights(model, architecture, arguments)
     settings = dict(
         architecture=architecture,
         num_classes=arguments.pop('num_classes'),
-        num_features=trained.model.backbone.embed_dims,
+        num_features=model.backbone.embed_dims,
         global_pool=arguments['global_pool'],
         model_args=arguments,
-        pretrained_cfg=_pretrained_cfg(content),
-        uniemox_mm=content,
+        pretrained_cfg=_pretrained_cfg(description),
+        uniemox_mm=description,
     )
-    if trained.classes:
-        settings['label_names'] = list(trained.classes)
-    files = target / TIMM_FILES[0], target / TIMM_FILES[1]
-    saved = save(weights, dict(format='pt'))
-    return write_described(trained, files, saved, settings)
+    if classes:
+        settings['label_names'] = classes
+    return save(weights, dict(format='pt')), settings
 
 
-def timm_model(trained: TrainedModel) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of the model in ``timm.create_model``.
+def timm_model(
+    model: BaseModel, num_classes: int
+) -> tuple[str, dict[str, Any]]:
+    """Return the name and arguments of a model in ``timm.create_model``.
+
+    Args:
+        model (BaseModel): A classifier, or a model of pretraining.
+        num_classes (int): Number of classes, 0 of pretraining.
 
     Raises:
-        ValueError: It has none.
+        ValueError: timm's ViT computes something else.
     """
-    _check_parts(trained)
-    encoder = trained.model.backbone
-    known = encoder.arch_settings
-    width, depth, heads, hidden = (
-        known[key]
-        for key in (
-            'embed_dims',
-            'num_layers',
-            'num_heads',
-            'feedforward_channels',
-        )
-    )
+    _check_parts(model)
+    encoder = model.backbone
+    width, depth = encoder.embed_dims, encoder.num_layers
+    heads = encoder.arch_settings['num_heads']
+    hidden = encoder.arch_settings['feedforward_channels']
     patch = encoder.patch_embed.projection.kernel_size[0]
     size = encoder.img_size[0]
     arguments: dict[str, Any] = dict(
-        num_classes=len(trained.classes or ()),
+        num_classes=num_classes,
         global_pool='avg' if encoder.out_type == 'avg_featmap' else 'token',
     )
     name, usual = _KNOWN.get((width, depth, heads), (None, None))
@@ -109,12 +104,12 @@ def timm_model(trained: TrainedModel) -> tuple[str, dict[str, Any]]:
     return 'vit_base_patch16_224', arguments | sizes
 
 
-def _check_parts(trained: TrainedModel) -> None:
-    """Refuses what would change the numbers in timm's ViT."""
-    encoder = trained.model.backbone
+def _check_parts(model: BaseModel) -> None:
+    """Refuse whatever timm's ViT would compute otherwise."""
+    encoder = model.backbone
     if not isinstance(encoder, VisionTransformer):
         raise ValueError(
-            f'{trained.path}: {type(encoder).__name__} is no ViT; expected '
+            f'{type(encoder).__name__} is not a ViT; expected '
             'VisionTransformer or DualStreamViT'
         )
     modules = list(encoder.modules())
@@ -122,7 +117,7 @@ def _check_parts(trained: TrainedModel) -> None:
     activations = [p.approximate for p in modules if isinstance(p, nn.GELU)]
     mean = encoder.out_type == 'avg_featmap'
     reasons = {
-        'a neck': bool(trained.classes) and trained.model.with_neck,
+        'a neck': isinstance(model, BaseClassifier) and model.with_neck,
         f'norms with eps {sorted(norms)}': norms != {_EPS},
         'a norm before the blocks': not isinstance(
             encoder.pre_norm, nn.Identity
@@ -139,29 +134,22 @@ def _check_parts(trained: TrainedModel) -> None:
     }
     found = [reason for reason, there in reasons.items() if there]
     if found:
-        raise ValueError(
-            f"{trained.path}: timm's ViT cannot have {', '.join(found)}"
-        )
+        raise ValueError(f"timm's ViT cannot have {', '.join(found)}")
 
 
 def _timm_weights(
-    trained: TrainedModel, architecture: str, arguments: dict[str, Any]
+    model: BaseModel, architecture: str, arguments: dict[str, Any]
 ) -> dict[str, Tensor]:
-    """The weights by timm's names, compared with timm's own model."""
-    names = {ours: rename(ours, _OURS) for ours in trained.weights}
-    weights = {
-        theirs: trained.weights[ours].contiguous().clone()
-        for ours, theirs in names.items()
-        if theirs
-    }
-    foreign = [
-        ours
-        for ours, theirs in names.items()
-        if not theirs and not ours.startswith(_LEFT_OUT)
-    ]
+    """Return the weights by timm's names, compared with timm's own model."""
+    weights, foreign = {}, []
+    for ours, value in model.state_dict().items():
+        if theirs := rename(ours, _OURS):
+            weights[theirs] = value.contiguous().clone()
+        elif not ours.startswith(_LEFT_OUT):
+            foreign.append(ours)
     with torch.device('meta'):
-        model = timm.create_model(architecture, **arguments)
-    shapes = {key: value.shape for key, value in model.state_dict().items()}
+        other = timm.create_model(architecture, **arguments)
+    shapes = {key: value.shape for key, value in other.state_dict().items()}
     problems = describe_keys(
         [key for key in shapes if key not in weights],
         [*foreign, *(key for key in weights if key not in shapes)],
@@ -169,15 +157,14 @@ def _timm_weights(
     )
     if problems:
         raise ValueError(
-            f"{trained.path}: keys {problems}, compared with timm's "
-            f'{architecture}'
+            f"keys {problems}, compared with timm's {architecture}"
         )
     return weights
 
 
-def _pretrained_cfg(content: dict[str, Any]) -> dict[str, Any]:
-    """The preprocessing in timm's words."""
-    images = content['preprocessing']
+def _pretrained_cfg(description: dict[str, Any]) -> dict[str, Any]:
+    """Return the preprocessing in timm's terms."""
+    images = description['preprocessing']
     if images['channels'] != 'RGB':
         raise ValueError('the model takes images in BGR, and timm gives RGB')
     size, resize = images['center_crop'], images['resize_short_edge']
@@ -191,15 +178,15 @@ def _pretrained_cfg(content: dict[str, Any]) -> dict[str, Any]:
         std=images['std'],
         first_conv='patch_embed.proj',
         classifier='head',
-        num_classes=len(content['classes'] or ()),
+        num_classes=len(description['classes'] or ()),
     )
 
 
 def crop_fraction(size: int, resize: int) -> float:
-    """The ``crop_pct`` of which timm makes ``resize`` pixels again.
+    """Return the ``crop_pct`` from which timm computes ``resize`` again.
 
-    timm divides by it and rounds down, which for some pairs would be a pixel
-    less.
+    timm divides by it and rounds down, which for some pairs would give a
+    pixel less.
 
     Args:
         size (int): Of the crop, in pixels.
