@@ -3,10 +3,13 @@ import functools
 import pytest
 import step_variants
 import torch
+from loader import write_formats
+from mmengine.config import Config
 from mmengine.logging import MMLogger
+from photographs import photographs
 from step_variants import build_variants
 
-from tests.helpers import step_config
+from tests.helpers import ROOT, step_config
 
 
 @pytest.fixture(scope='session')
@@ -32,3 +35,16 @@ def build(one_detector):
         return {v.name: v for v in found}
 
     return make
+
+
+@pytest.fixture(scope='session')
+def pretraining():
+    """The config whose data pipeline is measured."""
+    return Config.fromfile(ROOT / 'configs/uniemox_vit-b_pretrain.py')
+
+
+@pytest.fixture(scope='session')
+def formats(tmp_path_factory):
+    """Four photographs in all formats."""
+    folder = tmp_path_factory.mktemp('formats')
+    return write_formats(folder, photographs(4), 320, workers=0)

@@ -1,4 +1,4 @@
-"""Draws what is as hard to decode as photographs, with people in it."""
+"""Pictures that are as hard to decode as photographs, with people."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _GRAIN = 5.5
 def photographs(
     count: int, seed: int = 0
 ) -> Iterator[tuple[bytes, list[list[float]]]]:
-    """Draws clouds of all sizes, people, and the grain of a sensor.
+    """Draw clouds of all sizes, people, and the grain of a sensor.
 
     Args:
         count (int): How many.
@@ -65,7 +65,7 @@ def _clouds(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_person(image: Image.Image, rng: np.random.Generator) -> list[float]:
-    """Draws a head and a body; the box around them with a score."""
+    """Draw a head and a body; return the box around them with a score."""
     tall = rng.uniform(0.35, 0.9) * image.height
     wide = min(rng.uniform(0.3, 0.5) * tall, image.width)
     x1 = rng.uniform(0, image.width - wide)

@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from loader_speed.photographs import SHAPES, photographs
+from photographs import SHAPES, photographs
 from PIL import Image
 
 
