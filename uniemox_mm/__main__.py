@@ -1,13 +1,13 @@
-"""``python -m uniemox_mm``: what needs no copy of the repository."""
+"""``python -m uniemox_mm``: commands that need no copy of the repository."""
 
 import argparse
 import sys
 
-from .apis import predict_command
+from .apis.predict import add_predict
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command.
+    """Run a command.
 
     Args:
         arguments (list[str], optional): The command line. Defaults to the
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog='python -m uniemox_mm')
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    predict_command.add_to(commands)
+    add_predict(commands)
     args = parser.parse_args(arguments)
     return args.run(args)
 

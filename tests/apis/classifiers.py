@@ -1,15 +1,13 @@
-"""A small classifier as fine-tuning leaves it, and its scores done anew."""
+"""A small classifier as fine-tuning leaves it, and its expected scores."""
 
 import copy
 
 import numpy as np
-import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
 
 from tests.helpers import build, tiny_finetune
-from uniemox_mm import EmotionInferencer
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
 MEAN = np.array([123.675, 116.28, 103.53])
@@ -73,10 +71,3 @@ def photo(seed=0, height=40, width=60):
     small = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
     image = Image.fromarray(small).resize((width, height))
     return np.array(image)
-
-
-def refusal(error, *arguments, **options):
-    """What is said instead of building an inferencer."""
-    with pytest.raises(error) as caught:
-        EmotionInferencer(*arguments, device='cpu', **options)
-    return str(caught.value)

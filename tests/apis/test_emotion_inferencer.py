@@ -1,4 +1,4 @@
-"""Lists, folders, errors, features, people, pictures."""
+"""Lists, folders, errors, arguments and models in memory."""
 
 import copy
 
@@ -16,14 +16,14 @@ from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
 
-def test_it_is_an_inferencer_of_mmpretrain(infer):
+def test_is_an_inferencer_of_mmpretrain(infer):
     assert isinstance(infer, ImageClassificationInferencer)
     assert infer.classes == EMOSET_CATEGORIES
     with pytest.raises(ValueError, match=r"unknown argument {'crop'}"):
         infer(photo(), crop=1)
 
 
-def test_a_folder_is_searched_and_sorted(infer, model, folder):
+def test_folder_is_searched_and_sorted(infer, model, folder):
     results = infer(str(folder))
     names = ['a.png', 'b.png', 'below/a.png', 'c.jpg']
     assert [r['path'] for r in results] == [str(folder / n) for n in names]
@@ -33,9 +33,7 @@ def test_a_folder_is_searched_and_sorted(infer, model, folder):
             expected_scores(model, photo(seed)),
             atol=1e-6,
         )
-    assert results[3]['error'] == (
-        f'{folder}/c.jpg: expected a readable image, but it is no image'
-    )
+    assert results[3]['error'].startswith(f'{folder}/c.jpg: ')
 
 
 def test_folders_in_lists(infer, folder):
@@ -47,54 +45,40 @@ def test_folders_in_lists(infer, folder):
     assert infer([]) == []
 
 
-def test_one_broken_image_raises_and_one_of_many_is_reported(infer, folder):
+def test_broken_image_raises_alone_and_is_reported_in_a_list(infer, folder):
     broken = folder / 'c.jpg'
-    text = f'{broken}: expected a readable image, but it is no image'
     for inputs, options in (
         (broken, {}),
         ([photo(), broken], dict(on_error='raise')),
         (folder, dict(on_error='raise', batch_size=1)),
     ):
-        with pytest.raises(BadSampleError) as error:
+        with pytest.raises(BadSampleError, match=f'{broken}: .*image'):
             infer(inputs, **options)
-        assert str(error.value).startswith(text)
     (result,) = infer(broken, on_error='report')
-    assert result['error'].startswith(text)
-    with pytest.raises(BadSampleError) as error:
+    assert result['error'].startswith(f'{broken}: ')
+    with pytest.raises(BadSampleError, match=r'the image: .*60 x 4 pixels'):
         infer(photo()[:4])
-    assert str(error.value) == (
-        'the image: the image is 60 x 4 pixels; expected at least 16 on '
-        'either side'
-    )
     empty = folder / 'empty'
     empty.mkdir()
     with pytest.raises(BadSampleError, match='empty: a folder without images'):
         infer(empty)
 
 
-def test_arguments_that_cannot_be(infer):
-    with pytest.raises(ValueError) as error:
-        infer(photo(), on_error='skip')
-    assert str(error.value) == (
-        "on_error must be 'raise' or 'report', but is 'skip'"
-    )
-    for size in (0, 2.0, '4'):
-        with pytest.raises(ValueError) as error:
-            infer.iterate(photo(), batch_size=size)
-        assert str(error.value) == (
-            'batch_size must be a whole number of images, at least 1, but is '
-            f'{size!r}'
-        )
-    with pytest.raises(ValueError) as error:
-        infer(photo(), return_person=True)
-    assert str(error.value).startswith(
-        'return_person=True needs a detector or boxes: EmotionInferencer(..., '
-    )
-    with pytest.raises(ValueError) as error:
-        infer([photo()], persons=[[], []])
-    assert str(error.value) == (
-        'persons has boxes for 2 images, but there are 1'
-    )
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(on_error='skip'), "on_error .* is 'skip'"),
+        (dict(batch_size=0), 'batch_size .* is 0'),
+        (dict(batch_size=2.0), r'batch_size .* is 2\.0'),
+        (dict(batch_size='4'), "batch_size .* is '4'"),
+        (dict(return_person=True), 'needs a detector or boxes'),
+        (dict(persons=[[], []]), 'boxes for 2 images, but there are 1'),
+    ],
+)
+def test_invalid_arguments(infer, options, message):
+    """They are refused at once, not when the first result is taken."""
+    with pytest.raises(ValueError, match=message):
+        infer.iterate([photo()], **options)
 
 
 def test_results_come_batch_by_batch(infer):
@@ -127,18 +111,12 @@ def test_results_come_batch_by_batch(infer):
     ]
 
 
-def test_an_empty_path_is_not_the_current_folder(infer, folder, monkeypatch):
+def test_empty_path_is_not_the_current_folder(infer, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    with pytest.raises(BadSampleError) as error:
+    with pytest.raises(BadSampleError, match=r'the image: .*empty'):
         infer('')
-    assert str(error.value) == (
-        'the image: expected a path, but got an empty text'
-    )
-    results = infer(['', 'a.png'])
-    assert [result.get('error') for result in results] == [
-        'inputs[0]: expected a path, but got an empty text',
-        None,
-    ]
+    empty, good = infer(['', 'a.png'])
+    assert empty['error'].startswith('inputs[0]: ') and 'error' not in good
 
 
 def test_data_samples(infer, folder):
@@ -152,7 +130,7 @@ def test_data_samples(infer, folder):
     assert samples[3].error == plain[3]['error']
 
 
-def test_a_model_in_memory(work_dir, model):
+def test_model_in_memory(work_dir, model):
     own = get_model(str(work_dir / 'ft.py'))
     own.load_state_dict(model.state_dict())
     names = list('abcdefgh')
@@ -164,17 +142,14 @@ def test_a_model_in_memory(work_dir, model):
     )
 
 
-def test_scores_that_are_no_numbers(tmp_path):
+def test_nan_scores_are_an_error(tmp_path):
     work_dir = write_work_dir(tmp_path / 'ft')
     infer = EmotionInferencer(work_dir, device='cpu')
     with torch.no_grad():
         infer.model.head.fc.weight[0, 0] = float('nan')
     (result,) = infer([photo()])
-    assert result == dict(
-        path=None,
-        error='inputs[0]: its scores are not finite numbers: the weights are '
-        'broken, or the precision is too low',
-    )
+    assert result.keys() == {'path', 'error'}
+    assert result['error'].startswith('inputs[0]: the scores contain NaN')
 
 
 def test_progress_only_for_many(infer, capsys):
@@ -185,12 +160,9 @@ def test_progress_only_for_many(infer, capsys):
     assert '101/101' in captured.err and captured.out == ''
 
 
-def test_a_device_that_is_not_there(work_dir):
-    with pytest.raises(ValueError) as error:
+def test_unknown_device(work_dir):
+    with pytest.raises(ValueError, match="device 'toaster' cannot be used"):
         EmotionInferencer(work_dir, device='toaster')
-    assert str(error.value).startswith(
-        "the device 'toaster' cannot be used here: "
-    )
 
 
 def test_model_in_memory_has_all_that_is_needed(work_dir, model):

@@ -1,4 +1,4 @@
-"""What the backbone gives, beside the scores."""
+"""Features of the backbone, beside the scores."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -16,7 +16,7 @@ def detector(narrow_yolov3):
     return dict(weights=weights, config=config, confidence=0.5)
 
 
-def test_people_are_those_of_the_detector(work_dir, detector, tmp_path):
+def test_persons_equal_the_detector(work_dir, detector, tmp_path):
     images = [photo(i, 80, 120) for i in range(3)]
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -38,41 +38,35 @@ def test_people_are_those_of_the_detector(work_dir, detector, tmp_path):
     assert not any('persons' in result for result in infer(inputs))
 
 
-def test_no_people_can_be_searched(work_dir, detector, tmp_path):
-    """The emotion is answered all the same."""
+def test_failed_search_keeps_the_emotion(work_dir, detector, tmp_path):
     path = tmp_path / 'thread.png'
     Image.fromarray(photo(4, 16, 20000)).save(path)
     infer = EmotionInferencer(work_dir, device='cpu', detector=detector)
     results = infer([path, photo()], return_person=True)
     assert results[0]['error'].startswith(
-        f'{path}: an image of 20000 x 16 pixels cannot be made ready for the '
-        'detector ('
+        f'{path}: an image of 20000 x 16 pixels'
     )
     assert 'persons' not in results[0] and 'persons' in results[1]
     plain = infer(path)[0]
     np.testing.assert_allclose(
         results[0]['pred_scores'], plain['pred_scores'], atol=1e-6
     )
-    with pytest.raises(BadSampleError, match='cannot be made ready for the'):
+    with pytest.raises(BadSampleError, match=r'20000 x 16.* the detector'):
         infer(path, return_person=True)
 
 
-def test_known_people(infer):
+def test_given_persons(infer):
     boxes = [[-5, 2, 30, 99, 0.5]]
     results = infer([photo()] * 3, persons=[boxes, [], [[1, 2]]])
     np.testing.assert_array_equal(
         results[0]['persons'], np.float32([[0, 2, 30, 40, 0.5]])
     )
     assert results[1]['persons'].shape == (0, 5)
-    assert results[2]['error'] == (
-        'inputs[2]: person box [[1, 2]] is not rows of five values; expected '
-        'x1, y1, x2, y2, score in pixels of this image of 60 x 40, with x1 < '
-        'x2 and y1 < y2'
-    )
+    assert results[2]['error'].startswith('inputs[2]: person box [[1, 2]] is')
     assert results[2]['pred_class'] == results[0]['pred_class']
 
 
-def test_pictures(infer, folder, tmp_path):
+def test_pictures_are_drawn(infer, folder, tmp_path):
     out = tmp_path / 'deep' / 'drawn'
     boxes = [[10, 70, 40, 90, 1]]
     Image.fromarray(photo(0, 100, 150)).save(folder / 'b.png')
@@ -83,13 +77,13 @@ def test_pictures(infer, folder, tmp_path):
     assert (drawn != plain).any(2)[:40].sum() > 300  # the emotion
     boxed = plain.copy()
     boxed[70:91, [10, 40]] = boxed[[70, 90], 10:41] = (255, 0, 0)
-    # matplotlib draws the image anew, nearly as it is.
+    # matplotlib draws the image again, nearly as it is.
     np.testing.assert_allclose(drawn[60:], boxed[60:], atol=40)
     assert np.abs(drawn[60:].astype(float) - boxed[60:]).mean() < 3
 
 
 class Extended(EmotionInferencer):
-    """MMPretrain's way to add an argument, and to use the pictures."""
+    """Add an argument as in MMPretrain, and use the pictures."""
 
     postprocess_kwargs = {'decimals'}
 
@@ -103,7 +97,7 @@ class Extended(EmotionInferencer):
         ]
 
 
-def test_what_a_subclass_adds(infer, work_dir, tmp_path):
+def test_subclass_with_own_arguments(infer, work_dir, tmp_path):
     extended = Extended(work_dir, device='cpu')
     inputs = [photo(1), tmp_path / 'gone.png', photo(2)]
     plain = infer(inputs)

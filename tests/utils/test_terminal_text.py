@@ -1,6 +1,6 @@
 """Names out of files and folders are shown and not obeyed."""
 
-from uniemox_mm.apis.text_table import text_table
+from uniemox_mm.apis.predict import text_table
 from uniemox_mm.utils.terminal_text import printable
 
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from uniemox_mm.visualization.checkpoints import short_names
+from uniemox_mm.utils.short_names import short_names
 from uniemox_mm.visualization.training_figure import draw_training
 from uniemox_mm.visualization.training_logs import read_training_log
 

@@ -1,4 +1,4 @@
-"""The emotion of images by CLIP, without training."""
+"""Predict the emotions of images with CLIP, without training."""
 
 import warnings
 from collections.abc import Sequence
@@ -28,31 +28,33 @@ PROMPT = 'a photo that evokes {emotion}'
 
 
 class ZeroShotEmotionInferencer(EmotionInferencer):
-    """CLIP, asked which of some texts goes best with an image.
+    """Classify images by the text that CLIP finds most similar to each.
 
-    A baseline that needs no training. Images are made ready as open_clip does
-    for this model; called and answered as :class:`EmotionInferencer`.
+    A baseline that needs no training. Images are preprocessed as open_clip
+    does for the model; arguments and results of a call are those of
+    :class:`EmotionInferencer`.
 
     Args:
         model (str): An open_clip model name. OpenAI's weights need a
             ``-quickgelu`` model. Defaults to 'ViT-B-16-quickgelu'.
         pretrained (str, optional): A pretrained tag of open_clip, which is
-            downloaded, or a local file, as of :class:`CLIPTeacher`. None is
-            for tests: random weights. Defaults to 'openai'.
+            downloaded, or a local file, as in :class:`CLIPTeacher`. None gives
+            random weights, for tests. Defaults to 'openai'.
         classes (Sequence[str]): Names of the emotions. Defaults to EmoSet's.
         prompt (str | Sequence[str]): A text with ``{emotion}`` in it, or
-            several, whose features are put together.
-        scale (float): What the cosines are multiplied by. Defaults to 100.
+            several, whose normalised features are averaged.
+        scale (float): Factor of the cosine similarities before the softmax.
+            Defaults to 100.
         device (str | torch.device, optional): Defaults to the accelerator, or
             else the CPU.
-        detector (PersonDetector | dict | str, optional): As of
+        detector (PersonDetector | dict | str, optional): As in
             :class:`EmotionInferencer`.
-        **clip: More arguments of :class:`CLIPTeacher`, such as ``model_cfg``
+        **clip: Other arguments of :class:`CLIPTeacher`, such as ``model_cfg``
             or ``dtype``.
 
     Raises:
         RuntimeError: The weights cannot be downloaded or read.
-        ValueError: A prompt has no ``{emotion}``, or the classes are no names.
+        ValueError: A prompt has no ``{emotion}``, or class names are invalid.
 
     Example:
         >>> from uniemox_mm import ZeroShotEmotionInferencer
@@ -80,11 +82,11 @@ class ZeroShotEmotionInferencer(EmotionInferencer):
         )
         if pretrained is None:
             warnings.warn(
-                'CLIP has random weights (pretrained=None): its answers mean '
-                'nothing',
+                'CLIP has random weights (pretrained=None): its predictions '
+                'are meaningless',
                 stacklevel=2,
             )
-        # open_clip's own preparation, up to the normalisation that the
+        # open_clip's own preprocessing, up to the normalisation, which the
         # teacher does.
         known = dict(teacher.clip.visual.preprocess_cfg)
         known.update(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -97,9 +99,9 @@ class ZeroShotEmotionInferencer(EmotionInferencer):
         super().__init__(classifier, device=device, detector=detector)
 
     def _init_pipeline(self, cfg: Config) -> InferencePipeline:
-        return InferencePipeline(LoadEmotionImage(), self._make_ready)
+        return InferencePipeline(LoadEmotionImage(), self._preprocess_image)
 
-    def _make_ready(self, results: dict) -> dict:
+    def _preprocess_image(self, results: dict) -> dict:
         """(H, W, 3) uint8 BGR -> (3, H', W') float32 RGB in [0, 1]."""
         rgb = np.ascontiguousarray(results['img'][..., ::-1])
         pixels = self._transform(Image.fromarray(rgb))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from uniemox_mm.apis.drawing import with_boxes
+from uniemox_mm.apis.emotion_inferencer import draw_boxes
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.image_sources import Source
 from uniemox_mm.visualization.activation_maps import activation_maps
@@ -176,7 +176,7 @@ def _with_people(
     if persons is None:
         return shown
     ratio = [shown.shape[1] / width, shown.shape[0] / height] * 2
-    return with_boxes(shown, persons[:, :4] * np.array(ratio))
+    return draw_boxes(shown, persons[:, :4] * np.array(ratio))
 
 
 def _people_note(models: PageModels, persons: np.ndarray | None) -> str:

@@ -11,8 +11,9 @@ from uniemox_mm.apis import (
     EmotionInferencer,
     ZeroShotEmotionInferencer,
 )
+from uniemox_mm.apis.name_checkpoints import name_checkpoints
 from uniemox_mm.engine.read_config import resolve_checkpoint
-from uniemox_mm.visualization.checkpoints import name_checkpoints, short_names
+from uniemox_mm.utils.short_names import short_names
 from uniemox_mm.visualization.reconstructions import load_painters
 
 from .known_boxes import KnownBoxes

@@ -1,12 +1,15 @@
-"""``python -m uniemox_mm``."""
+"""``python -m uniemox_mm predict``: what it writes, where and when."""
 
 import csv
 import json
+import logging
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger, print_log
 from PIL import Image
 
 from tests.apis.classifiers import (
@@ -20,13 +23,10 @@ from tests.helpers import EMO_MAE, build, tiny_config
 from tests.tools.test_train import execute
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.__main__ import main
-from uniemox_mm.apis import predict_command
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.datasets.inference_pipeline import InferencePipeline
 
-
-@pytest.fixture(scope='module')
-def work_dir(tmp_path_factory):
-    return write_work_dir(tmp_path_factory.mktemp('main') / 'ft')
+COMMAND = import_module('uniemox_mm.apis.predict')
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def ranked(work_dir, seed):
     return [(EMOSET_CATEGORIES[i], scores[i]) for i in order]
 
 
-def test_a_table(capsys, work_dir, photos):
+def test_table(capsys, work_dir, photos):
     code, out, err = predict(
         capsys, photos, '--checkpoint', work_dir, '--top', 2
     )
@@ -65,7 +65,7 @@ def test_a_table(capsys, work_dir, photos):
     assert (code, out.splitlines(), err) == (0, lines, '')
 
 
-def test_json_and_files_and_failures(capsys, work_dir, photos, tmp_path):
+def test_json_files_and_failures(capsys, work_dir, photos, tmp_path):
     bad = photos / 'text.jpg'
     bad.write_text('a text')
     empty = tmp_path / 'empty'
@@ -110,13 +110,13 @@ def test_json_and_files_and_failures(capsys, work_dir, photos, tmp_path):
 
 
 def test_people(capsys, work_dir, photos, narrow_yolov3, monkeypatch):
-    made = predict_command.EmotionInferencer
+    made = COMMAND.EmotionInferencer
 
     def generous(*arguments, detector, **settings):
         detector['confidence'] = 0.3  # in noise a detector is unsure
         return made(*arguments, detector=detector, **settings)
 
-    monkeypatch.setattr(predict_command, 'EmotionInferencer', generous)
+    monkeypatch.setattr(COMMAND, 'EmotionInferencer', generous)
     config, weights = narrow_yolov3
     options = [
         photos, '--checkpoint', work_dir, '--persons', weights,
@@ -137,7 +137,7 @@ def test_zero_shot(capsys, photos, monkeypatch):
         asked.update(settings)
         raise RuntimeError('no weights here')
 
-    monkeypatch.setattr(predict_command, 'ZeroShotEmotionInferencer', remember)
+    monkeypatch.setattr(COMMAND, 'ZeroShotEmotionInferencer', remember)
     options = [
         photos, '--zero-shot', 'clip.pt', '--clip-model', 'ViT-B-32',
         '--prompt', '{emotion}', '--prompt', 'so {emotion}',
@@ -161,74 +161,103 @@ def test_zero_shot(capsys, photos, monkeypatch):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ((), 'one of the arguments --checkpoint --zero-shot is required'),
-        (
-            ('--checkpoint', 'a', '--zero-shot', 'b'),
-            'argument --zero-shot: not allowed with argument --checkpoint',
-        ),
-        (
-            ('--checkpoint', 'a', '--prompt', '{emotion}'),
-            '--prompt goes with --zero-shot only',
-        ),
-        (
-            ('--checkpoint', 'a', '--clip-model', 'b'),
-            '--clip-model goes with --zero-shot only',
-        ),
-        (
-            ('--zero-shot', 'a', '--config', 'b'),
-            '--config goes with --checkpoint only',
-        ),
-        (
-            ('--checkpoint', 'a', '--persons-config', 'b'),
-            '--persons-config goes with --persons only',
-        ),
-        (
-            ('--checkpoint', 'a', '--out', 'b.csv'),
-            '--out b.csv: expected .json or .jsonl',
-        ),
-        (
-            ('--checkpoint', 'a', '--top', '0'),
-            '--batch-size and --top must be at least 1',
-        ),
+        ('', '--checkpoint --zero-shot is required'),
+        ('--checkpoint a --zero-shot b', '--zero-shot: not allowed with'),
+        ('--checkpoint a --prompt {emotion}', '--prompt goes with --zero-sh'),
+        ('--checkpoint a --clip-model b', '--clip-model goes with --zero-sh'),
+        ('--zero-shot a --config b', '--config goes with --checkpoint'),
+        ('--checkpoint a --persons-config b', 'goes with --persons'),
+        ('--checkpoint a --out b.csv', '--out b.csv: expected .json or'),
+        ('--checkpoint a --top 0', '--top must be at least 1'),
+        ('--checkpoint a --batch-size 0', 'must be at least 1'),
     ],
 )
-def test_options_that_cannot_be(capsys, options, message):
+def test_invalid_options(capsys, options, message):
     with pytest.raises(SystemExit) as stop:
-        main(['predict', 'a.jpg', *options])
+        main(['predict', 'a.jpg', *options.split()])
     assert stop.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        f'python -m uniemox_mm predict: error: {message}'
-    )
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_what_cannot_be_started(capsys, photos, work_dir, tmp_path):
+def test_no_usable_model(capsys, photos, work_dir, tmp_path):
+    """The reason is on stderr, in one line, with exit code 2."""
+
+    def refused(message, *options):
+        code, out, err = predict(capsys, photos, *options)
+        assert (code, out) == (2, '')
+        assert message in err and len(err.splitlines()) == 1
+
     gone = tmp_path / 'gone.pth'
-    found = predict(capsys, photos, '--checkpoint', gone)
-    assert found == (2, '', f'{gone}: no such checkpoint\n')
+    refused(f'{gone}: no such checkpoint', '--checkpoint', gone)
     content = torch.load(work_dir / 'epoch_3.pth')
     torch.save(dict(content, meta=3), gone)
-    options = [photos, '--checkpoint', gone, '--config', work_dir / 'ft.py']
-    assert predict(capsys, *options) == (
-        2,
-        '',
-        f'{gone}: its meta is 3; expected a dict, as MMEngine writes it\n',
-    )
+    config = ['--config', work_dir / 'ft.py']
+    refused(f'{gone}: its meta is 3', '--checkpoint', gone, *config)
     pretraining = tmp_path / 'pretraining'
     pretraining.mkdir()
     tiny_config('data', pretraining).dump(pretraining / 'p.py')
     weights = build(EMO_MAE).state_dict()
     torch.save(dict(state_dict=weights), pretraining / 'epoch_1.pth')
-    code, out, err = predict(capsys, photos, '--checkpoint', pretraining)
-    assert (code, out) == (2, '')
-    assert err.startswith(f'{pretraining}/p.py: EmoMAE does not classify. A ')
-    found = predict(
-        capsys, photos, '--checkpoint', work_dir, '--classes', 'joy'
+    refused('p.py: EmoMAE does not classify', '--checkpoint', pretraining)
+    names = ['--checkpoint', work_dir, '--classes', 'joy']
+    refused('--classes joy: expected names', *names)
+
+
+def test_results_are_written_as_they_come(
+    capsys, work_dir, photos, tmp_path, monkeypatch
+):
+    """An interrupt keeps the lines so far; a file is whole or absent."""
+    prepare = InferencePipeline.__call__
+
+    def stop_at_the_last(self, source):
+        if source.path.endswith('2.png'):
+            raise KeyboardInterrupt
+        return prepare(self, source)
+
+    monkeypatch.setattr(InferencePipeline, '__call__', stop_at_the_last)
+    options = [photos, '--checkpoint', work_dir, '--batch-size', 1, '--json']
+    with pytest.raises(KeyboardInterrupt):
+        predict(capsys, *options)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row['path'] for row in rows] == [
+        str(photos / f'{i}.png') for i in range(2)
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        predict(capsys, *options, '--out', tmp_path / 'out' / 'a.jsonl')
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def test_unwritable_file(capsys, photos, tmp_path):
+    """Is reported before the model is loaded."""
+    options = [photos, '--checkpoint', tmp_path / 'gone.pth', '--out']
+    folder = tmp_path / 'a.json'
+    folder.mkdir()
+    found = predict(capsys, *options, folder)
+    assert found == (2, '', f'{folder}: is a folder; expected a file\n')
+    code, out, err = predict(capsys, *options, photos / '0.png' / 'b.json')
+    assert (code, out) == (2, '') and f"'{photos}/0.png" in err
+
+
+def test_stdout_is_json_only(capsys, work_dir, photos, monkeypatch):
+    made = COMMAND.EmotionInferencer
+
+    def talkative(*arguments, **settings):
+        print_log('a warning', logger='current', level=logging.WARNING)
+        print('a remark')
+        return made(*arguments, **settings)
+
+    logger = MMLogger.get_current_instance()
+    streams = [h.stream for h in logger.handlers if hasattr(h, 'stream')]
+    monkeypatch.setattr(COMMAND, 'EmotionInferencer', talkative)
+    code, out, err = predict(
+        capsys, photos, '--checkpoint', work_dir, '--json'
     )
-    assert found[::2] == (
-        2,
-        '--classes joy: expected names with commas between them, or one of '
-        'ube, fi, emotion6, emo8, caers, heco, emoset\n',
-    )
+    names = [json.loads(line)['path'] for line in out.splitlines()]
+    assert code == 0 and names == [str(photos / f'{i}.png') for i in range(3)]
+    assert 'a warning' in err and 'a remark' in err
+    assert streams == [
+        h.stream for h in logger.handlers if hasattr(h, 'stream')
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -247,7 +276,7 @@ def odd_emo8(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_scores_are_those_of_a_test(odd_emo8, tmp_path):
+def test_scores_equal_tools_test(odd_emo8, tmp_path):
     work_dir = write_work_dir(tmp_path / 'ft', odd_emo8)
     tested = execute(
         *(sys.executable, 'tools/test.py', work_dir / 'ft.py', work_dir),

@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from tests.apis.classifiers import write_work_dir
-from uniemox_mm.visualization.checkpoints import name_checkpoints, short_names
+from uniemox_mm.apis.name_checkpoints import name_checkpoints
+from uniemox_mm.utils.short_names import short_names
 
 
 @pytest.fixture(scope='module')
