@@ -52,7 +52,7 @@ def test_prepare_then_train_by_one_changed_line(
         name = info['img_path'].removeprefix(f'{out}/')
         assert info['persons'] == by_name[name]
     assert sum(map(len, by_name.values())) > 10
-    features = out / 'text_features_train+val/features.npy'
+    features = out / 'text_features_train+val/features.safetensors'
     written = features.stat().st_mtime_ns
     text = (tmp_path / 'raw.py').read_text()
     (tmp_path / 'ours.py').write_text(text.replace(str(drawn), str(out)))

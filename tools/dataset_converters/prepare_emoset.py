@@ -22,8 +22,11 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
 
 from uniemox_mm.datasets import TextFeatures
-from uniemox_mm.datasets.features.feature_folders import cache_folder
-from uniemox_mm.datasets.features.text_feature_cache import write_cache
+from uniemox_mm.datasets.features.feature_cache import (
+    cache_folder,
+    has_features,
+)
+from uniemox_mm.datasets.features.text_features import compute_text_features
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
 from uniemox_mm.preparation.emoset_samples import IMAGES
@@ -126,7 +129,7 @@ def text_feature_hook(cfg: Config) -> dict:
     )
 
 
-def compute_text_features(config: str, out: Path, device: str) -> None:
+def write_text_features(config: str, out: Path, device: str) -> None:
     """Writes the cache that training with this config will look for."""
     cfg = Config.fromfile(config)
     hook = text_feature_hook(cfg)
@@ -135,12 +138,12 @@ def compute_text_features(config: str, out: Path, device: str) -> None:
     )
     teacher = MODELS.build(cfg.model.target_generator).to(device)
     folder = Path(hook.get('folder') or cache_folder(dataset, 'text_features'))
-    if folder.exists():
+    if has_features(folder):
         TextFeatures(folder, teacher.text_fingerprint(), len(dataset))
         print(f'{folder}: is there already, from the same teacher')
         return
     batch_size = hook.get('batch_size', 256)
-    write_cache(folder, dataset, teacher, batch_size, print)
+    compute_text_features(folder, dataset, teacher, batch_size, print)
 
 
 def main() -> None:
@@ -171,7 +174,7 @@ def main() -> None:
         )
         whole = print_report(report, args.out)
         if args.text_features:
-            compute_text_features(args.text_features, args.out, device)
+            write_text_features(args.text_features, args.out, device)
         sys.exit(not whole)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f'{type(error).__name__}: {error}')

@@ -1,10 +1,7 @@
-"""Images, boxes, captions and text features."""
+"""Datasets of emotional images, with boxes, captions and features."""
 
 from uniemox_mm.datasets.features.image_features import ImageFeatures
-from uniemox_mm.datasets.features.text_features import (
-    TextFeatures,
-    write_text_features,
-)
+from uniemox_mm.datasets.features.text_features import TextFeatures
 
 from .base_emotion import BaseEmotionDataset
 from .caers import CAERS
@@ -36,5 +33,4 @@ __all__ = [
     'TextFeatures',
     'UnbiasedEmo',
     'describe',
-    'write_text_features',
 ]

@@ -12,10 +12,9 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.datasets import BaseDataset
 
-from uniemox_mm.datasets.features.feature_cache import StaleFeaturesError
 from uniemox_mm.utils.json_files import read_json
 
-from .errors import BadSampleError
+from .errors import BadSampleError, StaleFeaturesError
 from .persons import read_person_file
 from .sample_randomness import seeded
 

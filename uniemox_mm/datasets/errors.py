@@ -1,4 +1,4 @@
-"""The error of a sample that cannot be used."""
+"""Errors of samples and of cached features."""
 
 
 class BadSampleError(ValueError):
@@ -8,3 +8,7 @@ class BadSampleError(ValueError):
     with ``on_bad_sample='skip'`` skip such samples; all else is an error in
     the data set's lists or in the code and always stops the run.
     """
+
+
+class StaleFeaturesError(ValueError):
+    """Cached features were computed for other samples or weights."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.engine.hooks.test_text_feature_hook import first_step
+from tests.engine.hooks.first_step import first_step
 
 
 @pytest.mark.slow

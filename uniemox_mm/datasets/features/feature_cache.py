@@ -1,32 +1,40 @@
-"""Features of a frozen teacher on disk, one row a sample."""
+"""Cached features of a frozen teacher in one safetensors file."""
 
 import hashlib
+import itertools
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
-# Raise it when the meaning of the stored files changes.
-FORMAT = 1
+from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.check_same_settings import check_same_settings
 
+from ..errors import StaleFeaturesError
 
-class StaleFeaturesError(ValueError):
-    """A cache of features was made for other samples or weights."""
+if TYPE_CHECKING:
+    from ..emoset import EmoSet
+
+# Raise it when the meaning of the stored tensors changes.
+FORMAT = 2
+FILE = 'features.safetensors'
 
 
 class FeatureCache:
-    """Memory-mapped features of the samples of a dataset.
+    """Features of the samples of a dataset, read row by row.
 
-    A folder with ``meta.json`` (what the features were made from),
-    ``<keys>.txt`` (what each row was made from, one a line), ``hashes.npy``
-    (a hash of each) and ``features.npy`` (n, C3). The key of the cache is
-    the teacher, checked when it is opened, and what the rows were made from,
-    each checked when it is read, so that opening it reads nothing else.
+    The file ``features.safetensors`` in a folder. It has the tensors
+    ``features`` (n, C3), ``keys`` (UTF-8: the text that each row belongs to,
+    one a line) and ``hashes`` (n,) of them, and the fingerprint of the
+    teacher in its metadata. The fingerprint is checked when the file is
+    opened, the key of a row when it is read, so that opening reads nothing
+    else. Every process opens the file for itself; it is memory-mapped.
 
     Args:
         folder (str | Path): The cache.
@@ -34,146 +42,168 @@ class FeatureCache:
         count (int): Number of samples in the dataset in use.
 
     Raises:
-        StaleFeaturesError: The cache was made for something else, or is
+        StaleFeaturesError: The cache was computed for something else, or is
             damaged; the message says what differs.
     """
 
     what = 'features'
-    keys = 'keys'
 
     def __init__(
         self, folder: str | Path, teacher: dict[str, Any], count: int
     ) -> None:
-        self.folder = Path(folder)
-        self._check(teacher, count)
-        self._hashes: np.ndarray | None = None
-        self._features: np.ndarray | None = None
+        self.path = Path(folder) / FILE
+        self._teacher = teacher
+        self._count = count
+        self._file: Any = None
+        self._open()
 
     def read(self, index: int) -> np.ndarray:
-        """The feature of a sample, (C3,), a copy."""
-        return np.array(self._mapped()[0][index])
+        """Return the feature of a sample, (C3,), a copy."""
+        self._open()
+        return self._features[index]
 
     def differs(self, index: int, key: str) -> str | None:
-        """What row ``index`` was made from, where it was not ``key``."""
-        if self._mapped()[1][index] == key_hash(key):
+        """Return the key of row ``index`` if it is another than ``key``."""
+        self._open()
+        if self._hashes[index] == key_hash(key):
             return None
-        with (self.folder / f'{self.keys}.txt').open(encoding='utf-8') as rows:
-            for number, line in enumerate(rows):
-                if number == index:
-                    return line.rstrip('\n')
-        return ''
+        keys = self._file.get_tensor('keys').tobytes().decode()
+        return keys.split('\n')[index]
 
     @property
     def remedy(self) -> str:
-        """What to do about a cache that does not fit."""
+        """The end of messages about a cache that does not fit."""
         return (
-            'remove the folder to have it made anew, or give the cache of '
-            'this run another path'
+            f'remove {self.path.parent} to compute it again, or give the '
+            'cache of this run another folder'
         )
 
     def __getstate__(self) -> dict:
-        # Pickling a memory map would copy the whole file into each worker.
-        return {**self.__dict__, '_hashes': None, '_features': None}
+        # The open file cannot be pickled; each worker opens its own.
+        own = ('_file', '_features', '_hashes')
+        return {k: v for k, v in self.__dict__.items() if k not in own}
 
-    def _mapped(self) -> tuple[np.ndarray, np.ndarray]:
-        if self._features is None or self._hashes is None:
-            self._hashes = np.load(self.folder / 'hashes.npy', mmap_mode='r')
-            self._features = np.load(
-                self.folder / 'features.npy', mmap_mode='r'
-            )
-        return self._features, self._hashes
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _file=None)
 
-    def _check(self, teacher: dict[str, Any], count: int) -> None:
+    def _open(self) -> None:
+        if self._file is not None:
+            return
         try:
-            meta = json.loads((self.folder / 'meta.json').read_text())
-            stored = {
-                name: np.load(self.folder / name, mmap_mode='r').shape
-                for name in ('features.npy', 'hashes.npy')
-            }
-        except (OSError, ValueError, EOFError) as error:
+            file = safe_open(self.path, 'np')
+            stored = json.loads(file.metadata()['settings'])
+            features = file.get_slice('features')
+            hashes = file.get_slice('hashes')
+        except (
+            OSError,
+            SafetensorError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise StaleFeaturesError(
-                f'{self.folder}: not a cache of {self.what} ({error}); '
+                f'{self.path}: not a cache of {self.what} ({error}); '
                 f'{self.remedy}'
             ) from None
-        # Through JSON like the stored one, which knows no tuples.
-        now = json.loads(
-            json.dumps(dict(format=FORMAT, count=count, **teacher))
+        now = dict(format=FORMAT, count=self._count, **self._teacher)
+        check_same_settings(
+            stored, now, self.path, self.remedy, StaleFeaturesError
         )
-        differences = [
-            f'{key} was {meta.get(key)!r} and is {now.get(key)!r}'
-            for key in sorted(now.keys() | meta.keys())
-            if meta.get(key) != now.get(key)
-        ]
-        shapes = [(count, teacher['embed_dim']), (count,)]
-        differences = differences or [
-            f'{name} is {found}, expected {shape}'
-            for (name, found), shape in zip(
-                stored.items(), shapes, strict=True
-            )
-            if found != shape
-        ]
-        if differences:
+        expected = [self._count, self._teacher['embed_dim']]
+        shapes = (features.get_shape(), hashes.get_shape())
+        if shapes != (expected, expected[:1]):
             raise StaleFeaturesError(
-                f'{self.folder}: these {self.what} were made for something '
-                f'else: {"; ".join(differences)}; {self.remedy}'
+                f'{self.path}: the shapes of features and hashes are '
+                f'{shapes}, expected {(expected, expected[:1])}; {self.remedy}'
             )
+        self._file, self._features, self._hashes = file, features, hashes
 
 
-def write_feature_cache(
-    kind: type[FeatureCache],
-    folder: Path,
+def write_features(
+    folder: str | Path,
     keys: Sequence[str],
-    blocks: Iterable[np.ndarray],
-    dtype: type[np.floating],
+    features: np.ndarray,
     teacher: dict[str, Any],
 ) -> None:
-    """Writes a cache in one move.
+    """Write a cache, all or nothing.
 
-    The folder appears under its name only when it is whole; where another
-    run has written it meanwhile, that one stays.
+    If another run has written it meanwhile, that one stays.
 
     Args:
-        kind (type[FeatureCache]): Which cache.
-        folder (Path): Where to write.
-        keys (Sequence[str]): What each row was made from, without line
-            breaks.
-        blocks (Iterable[np.ndarray]): The rows in order, (n, C3) each.
-        dtype (type): Of the stored features.
+        folder (str | Path): The cache.
+        keys (Sequence[str]): Key of each row, without line breaks.
+        features (np.ndarray): The rows, (n, C3).
         teacher (dict): Fingerprint of the teacher.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(
-        tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent)
+    settings = dict(format=FORMAT, count=len(keys), **teacher)
+    tensors = dict(
+        features=features,
+        hashes=np.array([key_hash(key) for key in keys], np.uint64),
+        keys=np.frombuffer(
+            ''.join(f'{key}\n' for key in keys).encode(), np.uint8
+        ),
     )
-    try:
-        out = np.lib.format.open_memmap(
-            temporary / 'features.npy',
-            mode='w+',
-            dtype=dtype,
-            shape=(len(keys), teacher['embed_dim']),
+    content = save(tensors, dict(settings=json.dumps(settings)))
+    if not has_features(folder):
+        with atomic_file(Path(folder) / FILE, 'wb') as file:
+            file.write(content)
+
+
+def has_features(folder: str | Path) -> bool:
+    """Return whether a cache is there, whatever it was computed for."""
+    return (Path(folder) / FILE).exists()
+
+
+def wait_for_features(folder: str | Path, warn: Callable[[str], None]) -> None:
+    """Wait for the first process; a barrier would time out on much data.
+
+    Args:
+        folder (str | Path): The cache.
+        warn (Callable): Takes a message, once a minute.
+    """
+    for second in itertools.count():
+        if has_features(folder):
+            return
+        if second % 60 == 30:
+            warn(
+                f'Waiting for the first process to write {folder}, which must '
+                'be on a file system that all nodes see.'
+            )
+        time.sleep(1)
+
+
+def cache_folder(dataset: 'EmoSet', kind: str) -> Path:
+    """Return the default cache of a dataset's features.
+
+    Args:
+        dataset (EmoSet): The dataset.
+        kind (str): 'text_features' or 'image_features'.
+    """
+    name = f'{kind}_{"+".join(dataset.splits)}'
+    if dataset.fraction < 1:
+        name += f'_fraction{dataset.fraction}_seed{dataset.seed}'
+    return Path(dataset.data_root) / name
+
+
+def check_writable(folder: Path, kind: str) -> None:
+    """Refuse a folder for a cache before the work is done.
+
+    Args:
+        folder (Path): The cache to be.
+        kind (str): 'text_features' or 'image_features'.
+
+    Raises:
+        PermissionError: Nothing can be written there.
+    """
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(existing, os.W_OK):
+        raise PermissionError(
+            f'{folder}: the {kind.replace("_", " ")} cannot be written there; '
+            f'give default_hooks.{kind}.folder another path'
         )
-        done = 0
-        for block in blocks:
-            out[done : done + len(block)] = block
-            done += len(block)
-        out.flush()
-        hashes = [key_hash(key) for key in keys]
-        np.save(temporary / 'hashes.npy', np.array(hashes, dtype=np.uint64))
-        (temporary / f'{kind.keys}.txt').write_text(
-            ''.join(f'{key}\n' for key in keys), encoding='utf-8'
-        )
-        meta = dict(format=FORMAT, count=len(keys), **teacher)
-        (temporary / 'meta.json').write_text(json.dumps(meta, indent=2))
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)  # mkdtemp shuts others out
-        if not folder.exists():  # another run may have been faster
-            os.replace(temporary, folder)  # noqa: PTH105
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def key_hash(key: str) -> np.uint64:
-    """A 64-bit hash of a text, the same on every machine."""
+    """Return a 64-bit hash of a text, the same on every machine."""
     digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, 'little'))

@@ -1,29 +1,30 @@
-"""Text features on disk, computed once for a set of captions."""
+"""The teacher's features of captions: reading and computing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
-from .feature_cache import (
-    FeatureCache,
-    StaleFeaturesError,
-    write_feature_cache,
-)
+from ..errors import StaleFeaturesError
+from .feature_cache import FeatureCache, check_writable, write_features
+
+if TYPE_CHECKING:
+    from ..emoset import EmoSet
 
 
 class TextFeatures(FeatureCache):
-    """Memory-mapped features Lambda of the captions of a dataset, float32.
+    """Features Lambda of the captions of a dataset, float32.
 
     Args and errors are those of :class:`FeatureCache`.
     """
 
     what = 'text features'
-    keys = 'captions'
 
     def row(self, index: int, caption: str | None, image: str) -> np.ndarray:
-        """The feature of one caption.
+        """Return the feature of one caption.
 
         Args:
             index (int): Index of the sample in the dataset.
@@ -35,54 +36,54 @@ class TextFeatures(FeatureCache):
             np.ndarray: (C3,) float32, a copy.
 
         Raises:
-            StaleFeaturesError: The row was made from another caption.
+            StaleFeaturesError: The row was computed from another caption.
         """
         before = self.differs(index, caption) if caption is not None else None
         if before is not None:
             raise StaleFeaturesError(
-                f'{self.folder}: row {index} was made from the caption '
+                f'{self.path}: row {index} was made from the caption '
                 f'{before!r}, but {image} now has {caption!r}; {self.remedy}'
             )
         return self.read(index)
 
 
-def write_text_features(
-    folder: str | Path,
-    captions: Sequence[str],
-    encode: Callable[[list[str]], np.ndarray],
-    teacher: dict[str, Any],
-    batch_size: int = 256,
-    progress: Callable[[int], None] = lambda done: None,
+def compute_text_features(
+    folder: Path,
+    dataset: 'EmoSet',
+    teacher: Any,
+    batch_size: int,
+    log: Callable[[str], None],
 ) -> None:
-    """Computes the features of captions and writes them in one move.
+    """Encode all captions of a dataset and write the cache.
 
-    Equal captions are encoded once. The folder appears under its name only
-    when it is whole; where another run has written it meanwhile, that one
-    stays.
+    Equal captions are encoded once.
 
     Args:
-        folder (str | Path): Where to write.
-        captions (Sequence[str]): One caption a sample, without line breaks.
-        encode (Callable): Captions -> features (n, C3).
-        teacher (dict): Fingerprint of the teacher.
-        batch_size (int): Captions encoded at a time. Defaults to 256.
-        progress (Callable): Called with the number of captions encoded.
+        folder (Path): The cache.
+        dataset (EmoSet): A dataset with captions.
+        teacher (CLIPTeacher): Encodes them.
+        batch_size (int): Captions encoded at a time.
+        log (Callable): Takes a message.
+
+    Raises:
+        PermissionError: The folder cannot be written.
     """
-    distinct = {
-        caption: i for i, caption in enumerate(dict.fromkeys(captions))
-    }
-    texts = list(distinct)
-    encoded = np.empty((len(texts), teacher['embed_dim']), np.float32)
-    for start in range(0, len(texts), batch_size):
-        batch = texts[start : start + batch_size]
-        encoded[start : start + len(batch)] = encode(batch)
-        progress(start + len(batch))
-    rows = np.array([distinct[c] for c in captions], dtype=np.int64)
-
-    def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, len(rows), 4096):
-            yield encoded[rows[start : start + 4096]]
-
-    write_feature_cache(
-        TextFeatures, Path(folder), captions, blocks(), np.float32, teacher
+    check_writable(folder, 'text_features')
+    count = len(dataset)
+    log(
+        f'Computing the text features of {count} captions, once, into {folder}'
     )
+    with ThreadPoolExecutor(16) as pool:  # waits for the disk, mostly
+        reading = pool.map(dataset.caption_or_blank, range(count))
+        captions = list(tqdm(reading, 'captions', count, leave=False))
+    texts = list(dict.fromkeys(captions))
+    encoded = np.empty((len(texts), teacher.embed_dim), np.float32)
+    for start in tqdm(
+        range(0, len(texts), batch_size), 'text features', leave=False
+    ):
+        batch = texts[start : start + batch_size]
+        features = teacher.encode_text(batch).cpu().numpy()
+        encoded[start : start + len(batch)] = features
+    position = {text: i for i, text in enumerate(texts)}
+    rows = encoded[[position[caption] for caption in captions]]
+    write_features(folder, captions, rows, teacher.text_fingerprint())
