@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from cam_mass import mass_inside
+from cam_on_objects import mass_inside
 
 from tests.helpers import CLASSIFIER, CLASSIFIER_BACKBONE, build
 from uniemox_mm.visualization.activation_maps import activation_maps

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from cam_mass import cam_mass
+from cam_on_objects import OBJECTS, cam_mass, plant_objects
 from PIL import Image
-from planted_objects import OBJECTS, plant_objects
 
 from tests.apis.classifiers import load_model, photo, prepared, write_work_dir
 from tests.helpers import EMO_MAE, build, tiny_config
@@ -197,7 +196,7 @@ def test_boxes_go_through_the_pipeline_of_the_images(tmp_path):
     assert abs(found.area.mean() - np.mean(list(chosen.values()))) < 0.02
     boxes.pop(next(iter(boxes)))
     boxes = dict(list(boxes.items())[:1])
-    with pytest.raises(ValueError, match='there is no box of its object'):
+    with pytest.raises(ValueError, match='has no box'):
         cam_mass(model, boxes)
 
 

@@ -1,8 +1,8 @@
-r"""Measures how fast people are found, and where the time goes.
+r"""Measure how fast people are found, and where the time goes.
 
 Random weights of the real architecture are as fast as trained ones, and the
-pictures are noise of the size of photographs, so nothing is needed but the
-machine. Prints a table in Markdown and writes it as JSON.
+pictures are drawn, so nothing is needed but the machine. Prints a table in
+Markdown; --out writes it as JSON.
 
 Examples:
     python tools/benchmark/detect_persons.py --out people.json
@@ -12,46 +12,30 @@ Examples:
 import argparse
 import json
 import logging
-import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from machine import describe_machine, machine_text, matmul_peak
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from PIL import Image
+from photographs import photographs
 from torch.utils.data import DataLoader
 
-from uniemox_mm.datasets.image_lists import ImageList, list_images
+from uniemox_mm.datasets.image_lists import list_images
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 from uniemox_mm.models.detectors.person_detector import DEFAULT
 from uniemox_mm.preparation.person_boxes import ReadyImages, write_person_boxes
-
-# Width and height of photographs, 3:2 and 4:3, both ways.
-SHAPES = ((1024, 683), (683, 1024), (1024, 768), (768, 1024))
-
-
-def draw(folder: Path, count: int) -> ImageList:
-    """Writes noise that is as hard to decode as a photograph."""
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        size = SHAPES[i % len(SHAPES)]
-        coarse = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
-        smooth = np.asarray(Image.fromarray(coarse).resize(size), np.int16)
-        grain = rng.integers(-12, 13, smooth.shape, np.int16)
-        picture = (smooth + grain).clip(0, 255).astype(np.uint8)
-        Image.fromarray(picture).save(folder / f'{i:05d}.jpg', quality=85)
-    return list_images([folder])
+from uniemox_mm.utils.markdown_table import markdown_table
 
 
 def random_weights(path: Path) -> Path:
-    """A checkpoint of the default detector with random weights."""
+    """Write a checkpoint of the default detector with random weights."""
     import_mmdet()
     from mmdet.registry import MODELS
 
@@ -64,7 +48,7 @@ def random_weights(path: Path) -> Path:
 
 
 def rate(function, count: int, device: torch.device) -> float:
-    """Calls a second, of ``count`` done by one call."""
+    """Return how many a second, if one call does ``count``."""
     start = time.perf_counter()
     function()
     if device.type == 'cuda':
@@ -72,20 +56,13 @@ def rate(function, count: int, device: torch.device) -> float:
     return count / (time.perf_counter() - start)
 
 
-def matmul_peak(device: torch.device) -> float:
-    """Multiply-adds a second of a large float32 product."""
-    n = 8192 if device.type == 'cuda' else 2048
-    a = torch.rand(n, n, device=device)
-    for _ in range(3):
-        a @ a
-    return max(rate(lambda: a @ a, n**3, device) for _ in range(5))
-
-
 def measure(args: argparse.Namespace, folder: Path) -> dict:
     device = torch.device(args.device)
     weights = random_weights(folder / 'weights.pth')
     (folder / 'images').mkdir()
-    images = draw(folder / 'images', args.images)
+    for number, (content, _) in enumerate(photographs(args.images)):
+        (folder / f'images/{number:05d}.jpg').write_bytes(content)
+    images = list_images([folder / 'images'])
     detector = PersonDetector(weights, batch_size=args.batch_size).to(device)
     ready = ReadyImages(images, detector.pipeline)
     some = [ready[i] for i in range(min(args.batch_size, args.images))]
@@ -127,13 +104,8 @@ def measure(args: argparse.Namespace, folder: Path) -> dict:
             device,
         )
         rows.append(dict(workers=workers, loading=loading, whole=whole))
-    name = platform.processor() or platform.machine()
-    if device.type == 'cuda':
-        name = torch.cuda.get_device_name(device)
     return dict(
-        device=name,
-        cpus=os.cpu_count(),
-        torch=torch.__version__,
+        machine=describe_machine(device),
         images=args.images,
         batch_size=args.batch_size,
         multiply_adds=float(macs),
@@ -144,23 +116,21 @@ def measure(args: argparse.Namespace, folder: Path) -> dict:
     )
 
 
-def print_table(result: dict) -> None:
-    print(
-        f'{result["device"]}, {result["cpus"]} CPUs, torch '
-        f'{result["torch"]}, {result["images"]} JPEGs of 1024 pixels, '
-        f'batches of {result["batch_size"]}\n'
+def markdown(result: dict) -> str:
+    """Return a table of what was measured."""
+    rates = [
+        [row['workers'], *(f'{row[k]:.1f}' for k in ('loading', 'whole'))]
+        for row in result['rows']
+    ]
+    return (
+        f'{machine_text(result["machine"])}, {result["images"]} JPEGs of 1024 '
+        f'pixels, batches of {result["batch_size"]}\n'
         f'One image: {result["multiply_adds"] / 1e9:.1f} G multiply-adds; '
         f'this device: {result["matmul_peak"] / 1e9:.0f} G a second in a '
-        f'large product, so about {result["predicted"]:.1f} images a '
-        f'second\n\n'
-        '| workers | loading alone | network alone | both |\n'
-        '|---|---|---|---|'
+        f'large product, so about {result["predicted"]:.1f} images a second.\n'
+        f'The network alone: {result["network"]:.1f} images a second.\n\n'
+        + markdown_table(['workers', 'loading alone', 'all'], rates)
     )
-    for row in result['rows']:
-        print(
-            f'| {row["workers"]} | {row["loading"]:.1f} | '
-            f'{result["network"]:.1f} | {row["whole"]:.1f} |'
-        )
 
 
 def main() -> None:
@@ -177,7 +147,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(args, Path(folder))
-    print_table(result)
+    print(markdown(result))
     if args.out:
         args.out.write_text(json.dumps(result, indent=1))
 

@@ -1,4 +1,4 @@
-"""Compares pretraining + fine-tuning with training from scratch, drawn.
+"""Compare pretraining + fine-tuning with training from scratch, drawn.
 
 For each seed: a CLIP is trained on drawn pictures and captions, UniEmoX is
 pretrained on them with it, and the encoder is fine-tuned on 40 other
@@ -13,38 +13,33 @@ Example (about 10 minutes on 2 cores):
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from uniemox_mm.utils.atomic_files import atomic_file
+from uniemox_mm.utils.markdown_table import markdown_table
 
-sys.path.append(str(Path(__file__).parents[1] / 'demo'))
+sys.path += [str(Path(__file__).parents[1] / part) for part in ('', 'demo')]
 from drawn_emoset import draw_class_folders, draw_emoset
+from run_logged import run_logged
 
 ROOT = Path(__file__).parents[2]
 PRETRAIN = 'configs/uniemox_vit-tiny_demo.py'
 FINETUNE = 'configs/finetune/vit-tiny_demo.py'
 
 
-def run(log: Path, *command: object) -> None:
-    """Runs a tool, with its output in a log."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open('w') as file:
-        done = subprocess.run(
-            [sys.executable, *map(str, command)],
-            cwd=ROOT,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    if done.returncode:
-        sys.exit(f'{command[0]} failed; its output is in {log}')
+def run(log: Path, script: str, *arguments: object) -> None:
+    """Run one of the tools, with its output in a log."""
+    try:
+        run_logged([sys.executable, script, *arguments], log, ROOT)
+    except RuntimeError as error:
+        sys.exit(f'{script} {error}')
 
 
 def pretrain(seed: int, out: Path, data: Path) -> Path:
-    """Trains CLIP and UniEmoX; the work dir."""
+    """Train CLIP and UniEmoX, and return the work dir."""
     clip, work_dir = out / f'clip_{seed}' / 'clip.pt', out / f'pre_{seed}'
     if not clip.exists():
         options = ['--data-root', data, '--seed', seed, '--out', clip]
@@ -68,7 +63,7 @@ def pretrain(seed: int, out: Path, data: Path) -> Path:
 def finetune(
     seed: int, out: Path, data: Path, name: str, weights: Path | None
 ) -> float:
-    """Fine-tunes and tests; top-1 in percent."""
+    """Fine-tune and test; return top-1 in percent."""
     work_dir = out / f'{name}_{seed}'
     result = work_dir / 'test' / 'metrics.json'
     where = ['--data-root', data]
@@ -89,24 +84,14 @@ def finetune(
 
 
 def table(rows: list[tuple[int, float, float]]) -> str:
-    """The result as Markdown."""
-    lines = [
-        '| seed | pretrained, fine-tuned | from scratch | difference |',
-        '|---|---|---|---|',
-        *(
-            f'| {seed} | {ours:.1f} | {scratch:.1f} | {ours - scratch:+.1f} |'
-            for seed, ours, scratch in rows
-        ),
-    ]
-    means = [
-        statistics.mean(column) for column in list(zip(*rows, strict=True))[1:]
-    ]
-    return '\n'.join(
+    """Return top-1 by seed, and the means, as Markdown."""
+    _, ours, scratch = map(statistics.mean, zip(*rows, strict=True))
+    return markdown_table(
+        ['seed', 'pretrained, fine-tuned', 'from scratch', 'difference'],
         [
-            *lines,
-            f'| mean | {means[0]:.1f} | {means[1]:.1f} | '
-            f'{means[0] - means[1]:+.1f} |',
-        ]
+            [seed, f'{a:.1f}', f'{b:.1f}', f'{a - b:+.1f}']
+            for seed, a, b in (*rows, ('mean', ours, scratch))
+        ],
     )
 
 

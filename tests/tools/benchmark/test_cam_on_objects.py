@@ -4,8 +4,8 @@ import colorsys
 import json
 
 import numpy as np
+from cam_on_objects import OBJECTS, CamMass, plant, plant_objects, table_row
 from PIL import Image
-from planted_objects import OBJECTS, plant, plant_objects
 
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
@@ -38,3 +38,15 @@ def test_classes_are_folders_and_boxes_are_complete(tmp_path):
     again = plant_objects(tmp_path / 'again', per_class=2, size=48)
     for name in boxes:
         assert (root / name).read_bytes() == (again / name).read_bytes()
+
+
+def test_table_is_of_right_predictions_with_a_map():
+    found = CamMass(
+        mass=np.array([0.5, 0.1, np.nan, 0.9]),
+        area=np.array([0.2, 0.2, 0.2, 0.2]),
+        correct=np.array([True, True, True, False]),
+        layer='backbone.ln1',
+    )
+    assert table_row('cls token', 'scratch', found)[2:] == [
+        *('ln1', '75.0', '30.0 ± 20.0', '20.0 ± 0.0', '50', '1', '50.0')
+    ]
