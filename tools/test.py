@@ -27,7 +27,7 @@ from uniemox_mm.engine.read_config import (
     read_config,
     resolve_checkpoint,
 )
-from uniemox_mm.weights.checked_loading import load_classifier
+from uniemox_mm.weights.checked_loading import load_strictly
 from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 
@@ -123,7 +123,7 @@ def main() -> None:
     wrapped = is_model_wrapper(runner.model)
     model = runner.model.module if wrapped else runner.model
     try:
-        load_classifier(model, weights)
+        load_strictly(model, weights)
     except ValueError as error:
         sys.exit(f'{checkpoint}: {error}')
     trained = (content.get('meta') or {}).get('dataset_meta') or {}

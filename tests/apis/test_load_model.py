@@ -202,7 +202,7 @@ def test_weights_that_do_not_fit(own, pretrained):
     with pytest.raises(MisfitError, match=f'{path}: 29 of 32 .*{shapes}'):
         load_model(own)
     encoder = pretrained / 'epoch_1.pth'
-    message = f'{encoder}: keys 4 missing: backbone.ln2.*--load-from first'
+    message = f'{encoder}: 4 keys missing: backbone.ln2.*--load-from first'
     with pytest.raises(MisfitError, match=message):
         load_model(encoder, config)
     with pytest.raises(MisfitError, match=f'{path}: .* do not fit EmoMAE'):

@@ -151,7 +151,7 @@ def test_other_parts_that_timm_does_not_have(load, config, export):
 def test_weights_without_a_name_in_timm(classifier, export):
     classifier.head.extra = torch.nn.Linear(2, 2, bias=False)
     del classifier.head.fc
-    problem = 'missing: head.weight, head.bias.*not of .*: head.extra.weight'
+    problem = 'missing: head.weight, head.bias.*unexpected: head.extra.weight'
     with pytest.raises(ValueError, match=problem):
         export(classifier, 'timm', 'timm')
 

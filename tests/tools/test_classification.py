@@ -262,7 +262,7 @@ def test_clear_errors(trained, data, pretrained, tmp_path, drawn):
     config, work_dir, _ = trained
     text = messages(run_test(config, pretrained))
     assert text.startswith(
-        f'{pretrained}: keys 4 missing: backbone.ln2.weight'
+        f'{pretrained}: 4 keys missing: backbone.ln2.weight'
     )
     assert 'A pretrained encoder cannot classify yet' in text
     text = messages(run_test(config, tmp_path))
@@ -275,7 +275,7 @@ def test_clear_errors(trained, data, pretrained, tmp_path, drawn):
     result = train(config, '--load-from', tmp_path / 'wide.pth')
     assert messages(result) == (
         f'load_from {tmp_path}/wide.pth: 1 of 28 tensors has another shape '
-        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is of another '
+        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is for another '
         'architecture'
     )
     assert 'Traceback' not in result.stderr

@@ -37,15 +37,15 @@ def test_encoder_only_weights_leave_the_rest_fresh(tmp_path, monkeypatch):
     [
         (
             lambda w: w.pop('backbone.layers.1.attn.qkv.weight'),
-            '1 missing: backbone.layers.1.attn.qkv.weight',
+            '1 key missing: backbone.layers.1.attn.qkv.weight',
         ),
         (
             lambda w: w.pop('fusion.bias'),
-            '1 missing: fusion.bias',
+            '1 key missing: fusion.bias',
         ),
         (
             lambda w: w.update({'head.weight': torch.zeros(1)}),
-            '1 not of this model: head.weight',
+            '1 key unexpected: head.weight',
         ),
     ],
 )

@@ -17,7 +17,7 @@ from tests.weights.plain_mae import (
 )
 from uniemox_mm.version import __version__
 from uniemox_mm.weights import convert_checkpoint, convert_weights
-from uniemox_mm.weights.checked_loading import load_classifier, load_encoder
+from uniemox_mm.weights.checked_loading import load_encoder, load_strictly
 from uniemox_mm.weights.read_checkpoint import load_weights, read_checkpoint
 
 SMALL = dict(
@@ -72,7 +72,7 @@ def test_fine_tuned_logits_are_timms(tmp_path):
     classes = list('abcdefgh')
     convert_checkpoint(source, tmp_path / 'ours.pth', classes=classes)
     model = build(CLASSIFIER).eval()
-    load_classifier(model, load_weights(tmp_path / 'ours.pth'))
+    load_strictly(model, load_weights(tmp_path / 'ours.pth'))
     reference = timm_vit(num_classes=8, global_pool='avg').eval()
     reference.load_state_dict(weights)
     images = torch.randn(3, 3, 32, 32)

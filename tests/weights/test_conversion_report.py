@@ -14,7 +14,7 @@ from tests.weights.plain_mae import (
     random_mae,
 )
 from uniemox_mm.weights import convert_checkpoint, convert_weights
-from uniemox_mm.weights.checked_loading import load_classifier
+from uniemox_mm.weights.checked_loading import load_strictly
 from uniemox_mm.weights.read_checkpoint import load_weights
 
 
@@ -49,7 +49,7 @@ def test_the_authors_fine_tuned_checkpoints(tmp_path):
         '32 mapped, 6 left out',
     ]
     model = build(CLASSIFIER)
-    load_classifier(model, load_weights(tmp_path / 'ours.pth'))
+    load_strictly(model, load_weights(tmp_path / 'ours.pth'))
     assert torch.equal(model.backbone.ln2.bias, weights['fc_norm.bias'])
     # Named, the encoder alone, for pretraining.
     options = dict(leave_out=['fc_norm.*', 'head.*'])

@@ -19,8 +19,8 @@ from tests.helpers import (
 )
 from uniemox_mm.weights.checked_loading import (
     MisfitError,
-    load_classifier,
     load_encoder,
+    load_strictly,
 )
 
 
@@ -132,17 +132,17 @@ def extra(weights, key):
     [
         (
             lambda w: without(w, 'backbone.layers.1.attn.qkv.bias'),
-            'keys 1 missing: backbone.layers.1.attn.qkv.bias; expected '
+            '1 key missing: backbone.layers.1.attn.qkv.bias; expected '
             "MMPretrain's names",
         ),
         (
             lambda w: extra(w, 'backbone.layers.2.ln1.bias'),
-            'keys 1 not of this model: backbone.layers.2.ln1.bias; expected',
+            '1 key unexpected: backbone.layers.2.ln1.bias; expected',
         ),
         (
             lambda w: {**w, 'backbone.cls_token': torch.zeros(1, 1, 64)},
             '1 of 28 tensors has another shape (cls_token (1, 1, 64), config '
-            '(1, 1, 32)): the config is of another architecture',
+            '(1, 1, 32)): the config is for another architecture',
         ),
         (
             lambda w: {k.removeprefix('backbone.'): v for k, v in w.items()},
@@ -160,19 +160,19 @@ def test_what_does_not_fit_is_refused(change, message):
 def test_classifiers_are_whole():
     source, model = build(CLASSIFIER), build(CLASSIFIER)
     source.init_weights()
-    load_classifier(model, source.state_dict())
+    load_strictly(model, source.state_dict())
     for name, value in model.state_dict().items():
         assert torch.equal(value, source.state_dict()[name])
     message = 'A pretrained encoder cannot classify yet'
     with pytest.raises(ValueError, match=message):
-        load_classifier(model, pretrained().state_dict())
+        load_strictly(model, pretrained().state_dict())
     other = build(CLASSIFIER, head=dict(CLASSIFIER['head'], num_classes=6))
     message = (
         '2 of 32 tensors have other shapes (head.fc.weight (8, 32), config '
-        '(6, 32)): the config is of another number of classes'
+        '(6, 32)): the config is for another number of classes'
     )
     with pytest.raises(MisfitError, match=f'^{re.escape(message)}$'):
-        load_classifier(other, source.state_dict())
+        load_strictly(other, source.state_dict())
 
 
 def test_shapes_that_differ_take_a_line():
@@ -186,7 +186,7 @@ def test_shapes_that_differ_take_a_line():
         load_encoder(build(wider), weights)
     assert re.fullmatch(
         r'2[0-9] of 28 tensors have other shapes \(cls_token \(1, 1, 32\), '
-        r'config \(1, 1, 64\)\): the config is of another architecture',
+        r'config \(1, 1, 64\)\): the config is for another architecture',
         str(caught.value),
     )
 

@@ -55,12 +55,12 @@ WEIGHTS = {
     ),
     'other-parts': (
         with_junk(CLASSIFIER, 'junk.weight', 'fuson.w', 'head.fcc.weight'),
-        r'3 not of this model: junk\.weight, fuson\.w, head\.fcc\.weight; '
+        r'3 keys unexpected: junk\.weight, fuson\.w, head\.fcc\.weight; '
         ".*MMPretrain's.*8 classes",
     ),
     'other-decoder': (
         with_junk(EMO_MAE, 'neck.mask_tokem'),
-        r'1 not of this model: neck\.mask_tokem; .*decoder of 2 blocks',
+        r'1 key unexpected: neck\.mask_tokem; .*decoder of 2 blocks',
     ),
     'resnet': (
         lambda: torchvision.models.resnet18().state_dict(),
@@ -74,16 +74,16 @@ WEIGHTS = {
     ),
     'shape': (
         encoder_with(**{'blocks.1.attn.proj.weight': torch.ones(32, 8)}),
-        rf'1 of another shape: {LAYER}\.attn\.proj\.weight: .*\(32, 8\), '
+        rf'1 key of another shape: {LAYER}\.attn\.proj\.weight: .*\(32, 8\), '
         r'model \(32, 32\).*2 blocks, width 32, patch 8, image 32 x 32',
     ),
     'extra': (
         encoder_with(**{'blocks.0.ls1.gamma': torch.ones(32)}),
-        r'1 not of this model: blocks\.0\.ls1\.gamma;',
+        r'1 key unexpected: blocks\.0\.ls1\.gamma;',
     ),
     'missing': (
         lambda: without(random_encoder(), 'blocks.1.norm1.bias', 'cls_token'),
-        rf'2 missing: backbone\.cls_token, {LAYER}\.ln1\.bias;',
+        rf'2 keys missing: backbone\.cls_token, {LAYER}\.ln1\.bias;',
     ),
     'first-block-missing': (
         lambda: {
@@ -91,15 +91,15 @@ WEIGHTS = {
             for k, v in random_encoder().items()
             if not k.startswith('blocks.0.')
         },
-        r'12 missing: backbone\.layers\.0\.ln1\.weight, ',
+        r'12 keys missing: backbone\.layers\.0\.ln1\.weight, ',
     ),
     'no-norm': (
         lambda: without(random_encoder(), 'norm.weight', 'norm.bias'),
-        r'2 missing: backbone\.ln1\.weight, backbone\.ln1\.bias;',
+        r'2 keys missing: backbone\.ln1\.weight, backbone\.ln1\.bias;',
     ),
     'torn-decoder': (
         encoder_with(mask_token=torch.ones(1, 1, 48)),
-        r'1 not of this model: neck\.mask_token;',
+        r'1 key unexpected: neck\.mask_token;',
     ),
     'huge-number': (
         encoder_with(**{'blocks.99999999999.norm1.bias': torch.ones(32)}),
@@ -123,7 +123,7 @@ WEIGHTS = {
     ),
     'no-head-bias': (
         lambda: without(finetuned(), 'head.bias'),
-        r"1 missing: head\.fc\.bias; expected timm's .*8 classes",
+        r"1 key missing: head\.fc\.bias; expected timm's .*8 classes",
     ),
 }
 

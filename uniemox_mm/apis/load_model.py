@@ -20,7 +20,7 @@ from uniemox_mm.engine.read_config import (
 )
 from uniemox_mm.export.read_exported_config import read_exported_config
 from uniemox_mm.utils.quiet import quiet_logging
-from uniemox_mm.weights.checked_loading import MisfitError, load_classifier
+from uniemox_mm.weights.checked_loading import MisfitError, load_strictly
 from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 
@@ -81,7 +81,7 @@ def load_model(
     model._dataset_meta, model._encoder_report = {}, None
     try:
         if part == 'all':
-            load_classifier(model, weights)
+            load_strictly(model, weights)
         else:
             model._encoder_report = load_as_configured(cfg, model, weights)
     except MisfitError as error:

@@ -156,9 +156,7 @@ def _timm_weights(
         reshaped_keys(weights, shapes),
     )
     if problems:
-        raise ValueError(
-            f"keys {problems}, compared with timm's {architecture}"
-        )
+        raise ValueError(f"{problems}, compared with timm's {architecture}")
     return weights
 
 

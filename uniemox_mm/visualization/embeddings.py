@@ -20,7 +20,7 @@ from uniemox_mm.apis.pretrained import build_model
 from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.evaluation.features import extract_features
-from uniemox_mm.weights.checked_loading import MisfitError, load_classifier
+from uniemox_mm.weights.checked_loading import MisfitError, load_strictly
 from uniemox_mm.weights.read_checkpoint import load_weights
 
 from .checkpoints import NamedCheckpoint
@@ -117,7 +117,7 @@ def load_encoder_or_classifier(checkpoint: NamedCheckpoint) -> BaseModel:
     weights = load_weights(checkpoint.path)
     try:
         if model.state_dict().keys() <= weights.keys():
-            load_classifier(model, weights)
+            load_strictly(model, weights)
         else:
             load_as_configured(cfg, model, weights)
     except MisfitError as error:

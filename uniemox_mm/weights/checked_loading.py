@@ -37,11 +37,11 @@ def describe_keys(
     reshaped: Iterable[str] = (),
 ) -> str:
     """List keys that do not fit, five of each kind; blank where all do."""
-    return '; keys '.join(
-        f'{len(keys)} {kind}: {shorten(keys)}'
+    return '; '.join(
+        f'{len(keys)} key{"s" * (len(keys) > 1)} {kind}: {shorten(keys)}'
         for kind, keys in (
             ('missing', list(missing)),
-            ('not of this model', list(unexpected)),
+            ('unexpected', list(unexpected)),
             ('of another shape', list(reshaped)),
         )
         if keys
@@ -103,8 +103,8 @@ def check_weights(
     )
     if problems:
         raise MisfitError(
-            f'these weights do not fit {type(module).__name__}. Keys '
-            f'{problems}; {_EXPECTED}'
+            f'these weights do not fit {type(module).__name__}: {problems}; '
+            f'{_EXPECTED}'
         )
     if fresh:
         print_log(
@@ -203,7 +203,7 @@ def load_encoder(
         (PREFIX + key for key in unexpected if not matches(key, left_out)),
     )
     if problems:
-        raise MisfitError(f'keys {problems}; {_EXPECTED}')
+        raise MisfitError(f'{problems}; {_EXPECTED}')
     others = (k for k in model.state_dict() if not k.startswith(PREFIX))
     return EncoderReport(
         loaded=len(given) - len(unexpected),
@@ -213,7 +213,7 @@ def load_encoder(
     )
 
 
-def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def load_strictly(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Fill a whole model, with no key left over on either side.
 
     Raises:
@@ -227,7 +227,7 @@ def load_classifier(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
             '--load-from first'
         )
     if problems:
-        raise MisfitError(f'keys {problems}')
+        raise MisfitError(problems)
 
 
 def load_by_name(
@@ -269,5 +269,5 @@ def _describe_shapes(
     return (
         f'{len(others)} of {len(shared)} tensors {verb} ({first} '
         f'{tuple(given[first].shape)}, config {tuple(own[first].shape)}): the '
-        f'config is of another {differs}'
+        f'config is for another {differs}'
     )

@@ -264,7 +264,7 @@ def _check_keys(
     )
     if problems:
         raise ValueError(
-            f'keys {problems}; expected {known.title} names and shapes of a '
+            f'{problems}; expected {known.title} names and shapes of a '
             f'{sizes}. Name what is meant to be so by --leave-out or '
             '--allow-missing'
         )

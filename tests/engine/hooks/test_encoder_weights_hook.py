@@ -60,10 +60,10 @@ def test_what_does_not_fit_stops_the_run(tmp_path, pretraining):
     del weights['backbone.cls_token']
     torch.save(dict(state_dict=weights), path)
     with pytest.raises(
-        ValueError, match=r'keys 1 missing: backbone\.cls_token; expected'
+        ValueError, match=r'1 key missing: backbone\.cls_token; expected'
     ) as error:
         runner(tmp_path, load_from=str(path)).load_or_resume()
-    assert str(error.value).startswith(f'load_from {path}: keys 1 missing')
+    assert str(error.value).startswith(f'load_from {path}: 1 key missing')
 
 
 def test_a_resumed_run_is_not_touched(tmp_path):

@@ -7,6 +7,7 @@ import torch
 from tests.helpers import Malicious
 from uniemox_mm.models import PersonDetector
 from uniemox_mm.models.detectors import mmdet_model, mmdet_zoo
+from uniemox_mm.utils.sha256_file import sha256_file
 
 YOLO = 'yolov3_d53_mstrain-416_273e_coco'
 
@@ -24,22 +25,20 @@ def test_a_wrong_checkpoint_is_refused_with_its_keys(yolov3, tmp_path):
     weights = content['state_dict']
     del weights['backbone.conv1.conv.weight']
     weights['bbox_head.extra'] = torch.zeros(1)
-    weights['bbox_head.convs_pred.0.bias'] = torch.zeros(18)
     path = tmp_path / 'wrong.pth'
     torch.save(content, path)
-    with pytest.raises(ValueError) as error:
+    cause = r'missing.*: backbone\.conv1.*unexpected.*: bbox_head\.extra'
+    with pytest.raises(ValueError, match=f'^{path}: .*{cause}'):
         PersonDetector(path)
-    for part in (
-        str(path),
-        '1 missing: backbone.conv1.conv.weight',
-        '1 not of this model: bbox_head.extra',
-        '1 of another shape: bbox_head.convs_pred.0.bias: checkpoint (18,), '
-        'model (255,)',
-    ):
-        assert part in str(error.value)
+    del weights['bbox_head.extra']
+    weights['bbox_head.convs_pred.0.bias'] = torch.zeros(18)
+    torch.save(content, path)
+    cause = r'bbox_head\.convs_pred\.0\.bias \(18,\), config \(255,\)'
+    with pytest.raises(ValueError, match=f'^{path}: .*{cause}'):
+        PersonDetector(path)
 
 
-@pytest.mark.parametrize('what', ['missing', 'not of this model'])
+@pytest.mark.parametrize('what', ['missing', 'unexpected'])
 def test_one_key_is_enough_to_refuse(narrow_yolov3, tmp_path, what):
     config, weights = narrow_yolov3
     content = torch.load(weights, weights_only=True)['state_dict']
@@ -50,15 +49,13 @@ def test_one_key_is_enough_to_refuse(narrow_yolov3, tmp_path, what):
         name = 'extra'
         content[name] = torch.zeros(1)
     torch.save(content, tmp_path / 'wrong.pth')
-    with pytest.raises(ValueError, match=f'Keys 1 {what}: {name}'):
+    with pytest.raises(ValueError, match=f'1 key {what}: {name}'):
         PersonDetector(tmp_path / 'wrong.pth', config)
 
 
 def test_without_weights_there_are_no_boxes():
-    with pytest.raises(FileNotFoundError) as error:
+    with pytest.raises(FileNotFoundError, match=f'needs weights.*{YOLO}'):
         PersonDetector()
-    assert 'without weights finds nothing' in str(error.value)
-    assert YOLO in str(error.value)
 
 
 def test_misspelt_names_are_answered_with_near_ones(yolov3):
@@ -113,7 +110,7 @@ def test_names_of_mmdetections_index(name):
 @pytest.fixture
 def published(yolov3, tmp_path, monkeypatch):
     """The index, with an address from which the weights can be had."""
-    digits = mmdet_model._sha256(yolov3)[:8]
+    digits = sha256_file(yolov3)[:8]
     source = tmp_path / f'yolo-{digits}.pth'
     source.symlink_to(yolov3)
     real = mmdet_zoo._index

@@ -201,7 +201,7 @@ def test_neighbours_of_another_encoder_are_refused_before_training(place):
     message = str(caught.value)
     assert message.startswith(f'--knn-config {knn}: {place}/weights.pth: ')
     assert message.endswith(
-        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is of another '
+        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is for another '
         'architecture. Name with --knn-config a config with the encoder of '
         'the checkpoint'
     )

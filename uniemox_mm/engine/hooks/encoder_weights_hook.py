@@ -1,4 +1,4 @@
-"""Start weights for a classifier: the encoder of a checkpoint, checked."""
+"""Start a classifier from the encoder of a checkpoint, checked."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ from uniemox_mm.weights.read_checkpoint import weights_of
 
 @HOOKS.register_module()
 class EncoderWeightsHook(Hook):
-    """Takes the backbone of ``load_from``, and nothing else, or stops.
+    """Load only the backbone of ``load_from``, or stop if it does not fit.
 
     MMEngine loads what happens to fit and logs the rest. With this hook a
     backbone that does not fit is an error, the heads of other tasks are left
@@ -46,7 +46,7 @@ class EncoderWeightsHook(Hook):
         self.left_out = (*LEFT_OUT, *left_out)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Puts the encoder into the model, in the place of MMEngine."""
+        """Load the encoder, instead of MMEngine."""
         if runner._resume:
             return
         path = runner._load_from
@@ -65,11 +65,11 @@ class EncoderWeightsHook(Hook):
         except MisfitError as error:
             raise MisfitError(f'load_from {path}: {error}') from None
         runner.logger.info(f'{path}: {report}')
-        # MMEngine goes on to load this, and finds nothing to complain of.
+        # MMEngine loads this next: the model's own weights.
         checkpoint['state_dict'] = model.state_dict()
 
     def before_train(self, runner: Runner) -> None:
-        """Says when a run starts from nothing."""
+        """Warn that a run starts from random weights."""
         if not runner._resume and runner._load_from is None:
             runner.logger.warning(
                 'No start weights (load_from is None): training from scratch.'
@@ -79,7 +79,7 @@ class EncoderWeightsHook(Hook):
 def load_as_configured(
     cfg: Config, model: BaseModel, weights: Mapping[str, Tensor]
 ) -> EncoderReport:
-    """Fills a model's backbone as training by a config would.
+    """Fill a model's backbone as training with a config would.
 
     Args:
         cfg (Config): Its ``EncoderWeightsHook``, if any, says what may

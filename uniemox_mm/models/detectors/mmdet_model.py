@@ -1,4 +1,4 @@
-"""Builds an MMDetection model and fills it from a file, or refuses to."""
+"""Build a model of MMDetection with the weights of a file."""
 
 import copy
 import hashlib
@@ -17,7 +17,8 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import digit_version
 from torch import nn
 
-from uniemox_mm.weights.checked_loading import describe_keys, reshaped_keys
+from uniemox_mm.utils.sha256_file import sha256_file
+from uniemox_mm.weights.checked_loading import MisfitError, load_strictly
 from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 
 from .mmdet_zoo import download, find_in_zoo, similar_names
@@ -27,14 +28,14 @@ LOWEST, ABOVE = '3.0.0', '4.0.0'
 
 @dataclass
 class LoadedDetector:
-    """A detector and what is known of it.
+    """A detector and where it comes from.
 
     Attributes:
         model (nn.Module): The detector of MMDetection, in eval mode.
         config (Config): Its config.
-        config_name (str): What the config is called.
+        config_name (str): Name of the config.
         config_sha256 (str): Hash of its model and test pipeline.
-        weights (Path): The file that the weights are from.
+        weights (Path): The file of the weights.
         weights_sha256 (str): Its hash.
         classes (tuple[str, ...]): Names of its classes.
     """
@@ -49,7 +50,7 @@ class LoadedDetector:
 
 
 def import_mmdet() -> None:
-    """Imports MMDetection, with or without MMCV's compiled ops.
+    """Import MMDetection, with or without MMCV's compiled ops.
 
     Raises:
         ImportError: It is not installed, or not of a supported version.
@@ -76,15 +77,15 @@ def import_mmdet() -> None:
     if base_dense_head.batched_nms is not batched_nms:
         raise ImportError(
             'MMDetection was imported before uniemox_mm, on an MMCV without '
-            'compiled ops, and keeps what it found: import uniemox_mm before '
-            'mmpretrain.models and mmdet'
+            'compiled ops: import uniemox_mm before mmpretrain.models and '
+            'mmdet'
         )
 
 
 def load_detector(
     weights: str | Path | None, config: str | Path | dict | None, default: str
 ) -> LoadedDetector:
-    """Builds a detector of MMDetection and loads its weights strictly.
+    """Build a detector of MMDetection and load its weights strictly.
 
     Args:
         weights (str | Path, optional): A local file, a name in MMDetection's
@@ -92,14 +93,14 @@ def load_detector(
         config (str | Path | dict, optional): A config file, a name in
             MMDetection's index, or a config. None takes the config that
             belongs to ``weights`` where that is a name.
-        default (str): The config where nothing else says.
+        default (str): The config where neither names one.
 
     Returns:
         LoadedDetector: The detector, on the CPU.
 
     Raises:
         FileNotFoundError: No such config or weights, or no weights given.
-        ValueError: The weights do not fit; the message lists the keys.
+        MisfitError: The weights do not fit; the message lists the keys.
         RuntimeError: The weights cannot be downloaded.
     """
     import_mmdet()
@@ -118,7 +119,7 @@ def load_detector(
         config_name=name,
         config_sha256=_hash_config(cfg),
         weights=file,
-        weights_sha256=_sha256(file),
+        weights_sha256=sha256_file(file),
         classes=classes,
     )
 
@@ -126,14 +127,14 @@ def load_detector(
 def _find_weights(
     weights: str | Path | None, default: str
 ) -> tuple[Path, str | None]:
-    """The local file of the weights, and the config that it belongs to."""
+    """Return the local file of the weights, and their config if known."""
     how = (
         "give the path of a checkpoint, or a name of MMDetection's index "
         f'such as {default!r}, which is downloaded'
     )
     if weights is None:
         raise FileNotFoundError(
-            f'a detector without weights finds nothing: {how}'
+            f'a detector needs weights to find people: {how}'
         )
     if Path(weights).is_file():
         return Path(weights), None
@@ -178,19 +179,13 @@ def _build(cfg: Config) -> nn.Module:
 
 
 def _fill(model: nn.Module, weights: dict, file: Path, config: str) -> None:
-    expected = {k: v.shape for k, v in model.state_dict().items()}
     try:
-        model.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        differences = describe_keys(
-            [k for k in expected if k not in weights],
-            [k for k in weights if k not in expected],
-            reshaped_keys(weights, expected),
-        )
-        raise ValueError(
-            f'{file}: these weights do not fit the detector of {config}. '
-            f'Keys {differences or error}. Expected a checkpoint of this very '
-            'config, in the format that MMDetection publishes'
+        load_strictly(model, weights)
+    except MisfitError as error:
+        raise MisfitError(
+            f'{file}: does not fit the detector of {config}: {error}. '
+            'Expected a checkpoint of this very config, in the format that '
+            'MMDetection publishes'
         ) from None
 
 
@@ -222,17 +217,9 @@ def _hash_config(cfg: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 @contextmanager
 def _silence() -> Iterator[None]:
-    """MMDetection tells at length which optional parts are not there."""
+    """Hide what MMDetection says about optional parts that are missing."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

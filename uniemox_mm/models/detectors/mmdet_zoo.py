@@ -1,4 +1,4 @@
-"""MMDetection's own models by name."""
+"""Models of MMDetection's index, by name."""
 
 import difflib
 import re
@@ -15,7 +15,7 @@ def find_in_zoo(name: str) -> tuple[str, str] | None:
 
     Args:
         name (str): The name of a model, its config, or its checkpoint, as in
-            MMDetection's index, with or without ending. A path is none.
+            MMDetection's index, with or without suffix. A path is not a name.
 
     Returns:
         tuple[str, str] | None: The path of the config and the address of the
@@ -31,13 +31,13 @@ def find_in_zoo(name: str) -> tuple[str, str] | None:
 
 
 def similar_names(name: str) -> list[str]:
-    """The names in MMDetection's index that are nearest to ``name``."""
+    """Return the names in MMDetection's index nearest to ``name``."""
     known = [names[0] for names, _, _ in _index()]
     return difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.3)
 
 
 def download(url: str) -> Path:
-    """Downloads weights once, into torch's cache.
+    """Download weights once, into torch's cache.
 
     Args:
         url (str): The address, with the first digits of the file's SHA-256
@@ -47,7 +47,7 @@ def download(url: str) -> Path:
         Path: The local file, checked against the digits when downloaded.
 
     Raises:
-        RuntimeError: It cannot be had; the message says what to do.
+        RuntimeError: The download failed; the message says what to do.
     """
     target = Path(torch.hub.get_dir()) / 'checkpoints' / Path(url).name
     if target.is_file():
@@ -68,7 +68,7 @@ def download(url: str) -> Path:
 
 
 def _index() -> Iterator[tuple[list[str], str, str]]:
-    """Names, config and weights of every model that has weights."""
+    """Yield names, config and weights of every model that has weights."""
     root = BaseInferencer._get_repo_or_mim_dir('mmdet')
     for model in BaseInferencer._get_models_from_metafile(root):
         weights = model.get('Weights')

@@ -1,4 +1,4 @@
-"""A frozen CLIP of open_clip, from any form its weights come in."""
+"""Build a frozen CLIP of open_clip, from weights in any format."""
 
 import logging
 from pathlib import Path
@@ -17,7 +17,7 @@ def build_clip(
     seed: int = 0,
     cache_dir: str | None = None,
 ) -> nn.Module:
-    """Builds a CLIP model, in eval mode and without gradients.
+    """Build a CLIP model in eval mode, without gradients.
 
     Args:
         name (str): An open_clip model name.
