@@ -12,8 +12,9 @@ from PIL import Image
 
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage, PersonCrop, describe
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
-from uniemox_mm.preparation import emoset_samples, emoset_steps
+from uniemox_mm.preparation import emoset_samples
 from uniemox_mm.preparation.prepare_emoset import prepare_emoset
+from uniemox_mm.utils.chunked_job import ChunkedJob
 
 SPLITS = ('train', 'val', 'test')
 
@@ -85,7 +86,7 @@ def test_the_result_is_the_download_as_training_reads_it(
 
 def test_smaller_pictures_look_the_same(drawn, tmp_path):
     """As if scaled after decoding all pixels, not in part while decoding."""
-    prepare_emoset(drawn, tmp_path / 'out', ['test'], short_side=48)
+    prepare_emoset(drawn, tmp_path / 'out', splits=['test'], short_side=48)
     for _, name, _ in rows_of(drawn, 'test'):
         small = Image.open(tmp_path / 'out' / name)
         with Image.open(drawn / name) as image:
@@ -96,7 +97,7 @@ def test_smaller_pictures_look_the_same(drawn, tmp_path):
 
 
 def test_small_images_stay_byte_by_byte(drawn, tmp_path):
-    prepare_emoset(drawn, tmp_path / 'out', ['test'], short_side=64)
+    prepare_emoset(drawn, tmp_path / 'out', splits=['test'], short_side=64)
     for _, name, _ in rows_of(drawn, 'test'):
         copied = (tmp_path / 'out' / name).read_bytes()
         assert copied == (drawn / name).read_bytes()
@@ -112,7 +113,7 @@ def test_images_become_upright_rgb(own_drawn, tmp_path):
     Image.new('CMYK', (90, 60), (9, 9, 9, 9)).save(cmyk, 'JPEG')
     Image.new('L', (90, 60), 77).save(gray, 'JPEG')
     out = tmp_path / 'out'
-    prepare_emoset(own_drawn, out, ['test'], short_side=25)
+    prepare_emoset(own_drawn, out, splits=['test'], short_side=25)
     assert report_of(out)['problems'] == []
     with Image.open(out / names[0]) as image:
         assert (image.size, image.mode) == ((25, 40), 'RGB')
@@ -137,7 +138,9 @@ def test_boxes_of_images_that_lie_on_their_side(own_drawn, tmp_path):
     (own_drawn / 'persons.json').write_text(json.dumps(boxes))
     out = tmp_path / 'out'
     persons = own_drawn / 'persons.json'
-    prepare_emoset(own_drawn, out, ['test'], short_side=30, persons=persons)
+    prepare_emoset(
+        own_drawn, out, splits=['test'], short_side=30, persons=persons
+    )
     info = EmoSet(str(out), 'test').get_data_info(0)
     assert load(info)['ori_shape'] == (100, 30)
     assert info['persons'] == [[3, 50, 30, 90, 0.5]]
@@ -282,7 +285,7 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
         ), what
     assert found[str(root / 'val.json')] == dict(
         file=str(root / 'val.json'),
-        problem='no list of rows',
+        problem='not a list of rows',
         consequence='the split is left out',
     )
     assert 'label2idx' in found[str(root / 'info.json')]['problem']
@@ -342,17 +345,17 @@ def test_a_run_goes_on_and_a_finished_one_stays(drawn, tmp_path, monkeypatch):
     arguments = dict(short_side=48, persons=drawn / 'persons.json')
     monkeypatch.setattr('uniemox_mm.preparation.prepare_emoset._CHUNK', 4)
     prepare_emoset(drawn, tmp_path / 'whole', **arguments)
-    real = emoset_steps.ChunkedJob.save
+    real = ChunkedJob.save
 
     def dies(job, chunk, result):
         if chunk == 3:
             raise KeyboardInterrupt
         real(job, chunk, result)
 
-    monkeypatch.setattr(emoset_steps.ChunkedJob, 'save', dies)
+    monkeypatch.setattr(ChunkedJob, 'save', dies)
     with pytest.raises(KeyboardInterrupt):
         prepare_emoset(drawn, tmp_path / 'out', **arguments)
-    monkeypatch.setattr(emoset_steps.ChunkedJob, 'save', real)
+    monkeypatch.setattr(ChunkedJob, 'save', real)
     with pytest.raises(ValueError, match='short_side was 48 and is 50'):
         prepare_emoset(
             drawn, tmp_path / 'out', **{**arguments, 'short_side': 50}
@@ -406,24 +409,24 @@ def test_files_in_no_split_are_counted(own_drawn, tmp_path):
             consequence='not used',
         )
     ]
-    prepare_emoset(own_drawn, tmp_path / 'one', ['val'])
+    prepare_emoset(own_drawn, tmp_path / 'one', splits=['val'])
     assert report_of(tmp_path / 'one')['problems'] == []
 
 
 def test_resumed_with_splits_in_another_order(drawn, tmp_path, monkeypatch):
     monkeypatch.setattr('uniemox_mm.preparation.prepare_emoset._CHUNK', 8)
-    real = emoset_steps.ChunkedJob.save
+    real = ChunkedJob.save
 
     def dies(job, chunk, result):
         if chunk == 2:
             raise KeyboardInterrupt
         real(job, chunk, result)
 
-    monkeypatch.setattr(emoset_steps.ChunkedJob, 'save', dies)
+    monkeypatch.setattr(ChunkedJob, 'save', dies)
     with pytest.raises(KeyboardInterrupt):
-        prepare_emoset(drawn, tmp_path / 'out', ['train', 'val'])
-    monkeypatch.setattr(emoset_steps.ChunkedJob, 'save', real)
-    prepare_emoset(drawn, tmp_path / 'out', ['val', 'train', 'val'])
+        prepare_emoset(drawn, tmp_path / 'out', splits=['train', 'val'])
+    monkeypatch.setattr(ChunkedJob, 'save', real)
+    prepare_emoset(drawn, tmp_path / 'out', splits=['val', 'train', 'val'])
     for split in ('train', 'val'):
         content = json.loads((tmp_path / f'out/{split}.json').read_text())
         names = [entry['img_path'] for entry in content['data_list']]
@@ -453,12 +456,16 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
 
 def test_other_boxes_in_the_same_file_are_other_settings(own_drawn, tmp_path):
     persons = own_drawn / 'persons.json'
-    prepare_emoset(own_drawn, tmp_path / 'out', ['test'], persons=persons)
+    prepare_emoset(
+        own_drawn, tmp_path / 'out', splits=['test'], persons=persons
+    )
     boxes = json.loads(persons.read_text())
     boxes['data_list'][0]['persons'] = []
     persons.write_text(json.dumps(boxes))
     with pytest.raises(FileExistsError, match='persons_sha256 was'):
-        prepare_emoset(own_drawn, tmp_path / 'out', ['test'], persons=persons)
+        prepare_emoset(
+            own_drawn, tmp_path / 'out', splits=['test'], persons=persons
+        )
 
 
 def test_boxes_of_another_data_set_are_refused(own_drawn, tmp_path):
@@ -484,7 +491,7 @@ def test_lists_without_images_leave_nothing_behind(own_drawn, tmp_path):
 @pytest.mark.parametrize('images', ['folder', 'lmdb'])
 def test_a_folder_may_be_called_like_a_database(drawn, tmp_path, images):
     out = tmp_path / 'a.lmdb/b.lmdb'
-    prepare_emoset(drawn, out, ['test'], images=images)
+    prepare_emoset(drawn, out, splits=['test'], images=images)
     assert load(EmoSet(str(out), 'test').get_data_info(0))['img'].ndim == 3
 
 
@@ -495,7 +502,7 @@ def test_gray_of_sixteen_bit_keeps_its_grays(own_drawn, tmp_path):
     before = load(dict(img_path=str(own_drawn / name)))['img']
     expected = np.repeat(np.round(ramp / 257.0)[..., None], 3, 2)
     np.testing.assert_array_equal(before, expected)
-    prepare_emoset(own_drawn, tmp_path / 'out', ['test'], short_side=40)
+    prepare_emoset(own_drawn, tmp_path / 'out', splits=['test'], short_side=40)
     after = load(EmoSet(str(tmp_path / 'out'), 'test').get_data_info(0))['img']
     assert after.shape == (40, 50, 3)
     assert abs(after.mean() - before.mean()) < 1
@@ -506,7 +513,7 @@ def test_one_image_under_two_spellings_is_one(own_drawn, tmp_path):
     emotion, image, annotation = rows[0]
     rows.append([emotion, image.replace('image/', 'image/./'), annotation])
     (own_drawn / 'test.json').write_text(json.dumps(rows))
-    report = prepare_emoset(own_drawn, tmp_path / 'out', ['test'])
+    report = prepare_emoset(own_drawn, tmp_path / 'out', splits=['test'])
     assert report['counts']['test']['images'] == 8
     (problem,) = report_of(tmp_path / 'out')['problems']
     assert f'names {image}, as does' in problem['problem']
@@ -530,7 +537,9 @@ def test_boxes_that_vanish_and_half_characters(own_drawn, tmp_path):
     note = json.loads((own_drawn / row[2]).read_text())
     (own_drawn / row[2]).write_text(json.dumps({**note, 'scene': '\ud800x'}))
     out = tmp_path / 'out'
-    prepare_emoset(own_drawn, out, ['test'], short_side=16, persons=persons)
+    prepare_emoset(
+        own_drawn, out, splits=['test'], short_side=16, persons=persons
+    )
     first, second = report_of(out)['problems']
     assert 'is too small for this image' in first['problem']
     assert second['file'] == str(own_drawn / row[2])
@@ -540,7 +549,7 @@ def test_boxes_that_vanish_and_half_characters(own_drawn, tmp_path):
 def test_not_one_good_row(own_drawn, tmp_path):
     (own_drawn / 'test.json').write_text('[["joy", "a", "b"]]')
     with pytest.raises(ValueError, match=r"the first problem: .*'joy'"):
-        prepare_emoset(own_drawn, tmp_path / 'out', ['test'])
+        prepare_emoset(own_drawn, tmp_path / 'out', splits=['test'])
 
 
 def test_originals_are_found_from_anywhere(own_drawn, tmp_path, monkeypatch):

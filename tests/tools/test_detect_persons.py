@@ -17,7 +17,7 @@ from tests.tools.test_train import environment
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import list_images
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.preparation.person_boxes import write_person_boxes
+from uniemox_mm.preparation.write_person_boxes import write_person_boxes
 
 TOOL = 'tools/dataset_converters/detect_persons.py'
 

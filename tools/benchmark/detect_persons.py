@@ -30,7 +30,10 @@ from uniemox_mm.models import PersonDetector
 from uniemox_mm.models.detectors.mmdet_model import import_mmdet
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 from uniemox_mm.models.detectors.person_detector import DEFAULT
-from uniemox_mm.preparation.person_boxes import ReadyImages, write_person_boxes
+from uniemox_mm.preparation.write_person_boxes import (
+    PreprocessedImages,
+    write_person_boxes,
+)
 from uniemox_mm.utils.markdown_table import markdown_table
 
 
@@ -64,7 +67,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict:
         (folder / f'images/{number:05d}.jpg').write_bytes(content)
     images = list_images([folder / 'images'])
     detector = PersonDetector(weights, batch_size=args.batch_size).to(device)
-    ready = ReadyImages(images, detector.pipeline)
+    ready = PreprocessedImages(images, detector.pipeline)
     some = [ready[i] for i in range(min(args.batch_size, args.images))]
     for image in some:
         image['inputs'] = torch.from_numpy(image['inputs'])

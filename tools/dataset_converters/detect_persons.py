@@ -21,7 +21,7 @@ import torch.distributed as dist
 
 from uniemox_mm.datasets.image_lists import list_images
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.preparation.person_boxes import write_person_boxes
+from uniemox_mm.preparation.write_person_boxes import write_person_boxes
 from uniemox_mm.utils.json_files import read_json
 
 

@@ -27,8 +27,9 @@ from uniemox_mm.datasets.features.feature_cache import (
     has_features,
 )
 from uniemox_mm.datasets.features.text_features import compute_text_features
+from uniemox_mm.datasets.splitting import SPLITS
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.preparation.emoset_lists import SPLIT_LEFT_OUT, SPLITS
+from uniemox_mm.preparation.emoset_lists import SPLIT_LEFT_OUT
 from uniemox_mm.preparation.emoset_samples import IMAGES
 from uniemox_mm.preparation.prepare_emoset import REPORT, prepare_emoset
 from uniemox_mm.utils.json_files import read_json
@@ -164,13 +165,13 @@ def main() -> None:
         report = prepare_emoset(
             args.root,
             args.out,
-            args.splits,
-            args.images,
-            args.short_side,
-            args.quality,
-            args.persons,
-            detector,
-            args.workers,
+            splits=args.splits,
+            images=args.images,
+            short_side=args.short_side,
+            quality=args.quality,
+            persons=args.persons,
+            detector=detector,
+            workers=args.workers,
         )
         whole = print_report(report, args.out)
         if args.text_features:

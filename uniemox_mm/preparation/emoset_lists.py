@@ -1,4 +1,4 @@
-"""Checks EmoSet's split files, row by row."""
+"""Check EmoSet's split files, row by row."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,22 +6,22 @@ from pathlib import Path, PurePosixPath
 
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.datasets.emoset import EmoSetRow, check_info, parse_row
+from uniemox_mm.datasets.splitting import SPLITS
 from uniemox_mm.utils.json_files import read_json
 from uniemox_mm.utils.sha256_file import sha256_file
 
-SPLITS = ('train', 'val', 'test')
 SPLIT_LEFT_OUT = 'the split is left out'
 
 
 def problem(file: str | Path, what: str, consequence: str) -> dict[str, str]:
-    """An entry of the report."""
+    """Make an entry of the report."""
     return dict(file=str(file), problem=what, consequence=consequence)
 
 
 def read_lists(
     root: Path, splits: Sequence[str]
 ) -> tuple[dict[str, list[EmoSetRow]], list[dict]]:
-    """Reads split files and leaves out what is wrong in them.
+    """Read split files without the rows that have a problem.
 
     Args:
         root (Path): The download.
@@ -39,7 +39,7 @@ def read_lists(
         try:
             content = read_json(path)
             if not isinstance(content, list) or not content:
-                found = 'empty' if content == [] else 'no list of rows'
+                found = 'empty' if content == [] else 'not a list of rows'
                 raise ValueError(f'{path}: {found}')
         except (OSError, ValueError) as error:
             what = str(error).removeprefix(f'{path}: ')
@@ -68,7 +68,7 @@ def read_lists(
 
 
 def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
-    """Hashes of the split files that are there."""
+    """Hash the split files that exist."""
     return {
         split: sha256_file(root / f'{split}.json')
         for split in splits
@@ -77,7 +77,7 @@ def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
 
 
 def _tidy(row: EmoSetRow) -> EmoSetRow:
-    """One spelling of each path."""
+    """Bring paths to one spelling."""
     return row._replace(
         image=str(PurePosixPath(row.image)),
         annotation=str(PurePosixPath(row.annotation)),

@@ -1,40 +1,47 @@
-"""Makes a data set that is ready for training from an EmoSet download."""
+"""Turn an EmoSet download into a dataset that is ready for training."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain, islice
 from pathlib import Path
 
 from mmengine.logging import print_log
 
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.datasets.image_lists import ImageList
 from uniemox_mm.datasets.persons import read_person_file
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.utils.atomic_files import remove_leftovers
 from uniemox_mm.utils.check_same_settings import check_same_settings
-from uniemox_mm.utils.chunked_job import ChunkedJob
-from uniemox_mm.utils.json_files import read_json, write_json_list
+from uniemox_mm.utils.chunked_job import (
+    ChunkedJob,
+    chunk_ranges,
+    read_chunks,
+)
+from uniemox_mm.utils.json_files import (
+    read_json,
+    write_json_list,
+    write_openmmlab,
+)
 from uniemox_mm.utils.sha256_file import sha256_file
 
 from .emoset_lists import SPLITS, read_lists, sha256_of_lists
-from .emoset_samples import IMAGES, EmoSetSamples
-from .emoset_steps import (
-    LookUp,
-    find_people,
-    read_images,
-    records,
-    write_split,
-)
-from .people import fit_boxes
+from .emoset_samples import IMAGES, LMDB, EmoSetSamples, fit_boxes
+from .write_person_boxes import write_person_boxes
 
-REPORT, _PARTS = 'report.json', '.parts'
+REPORT, PERSONS, _PARTS = 'report.json', 'persons.json', '.parts'
 _CHUNK = 64  # rows
+_MAP_SIZE = 1 << 40  # upper bound of an LMDB, which takes what it needs
+
+# An image's record -> its boxes, or None, and the problems with them.
+FindBoxes = Callable[[dict], tuple[list | None, list[dict]]]
 
 
 def prepare_emoset(
     root: str | Path,
     out: str | Path,
+    *,
     splits: Sequence[str] = SPLITS,
     images: str = 'folder',
     short_side: int = 320,
@@ -43,23 +50,23 @@ def prepare_emoset(
     detector: PersonDetector | None = None,
     workers: int = 2,
 ) -> dict:
-    """Checks a download and writes what training reads.
+    """Check a download and write what training reads.
 
     ``out`` gets ``<split>.json`` in OpenMMLab 2.0 format with labels,
     attributes, captions and boxes, the images, and ``report.json``, which
-    names every file that something is wrong with. Rows whose image cannot be
-    used are left out; all else that is good stays. A run that was killed
-    goes on; one that was finished with the same settings stays as it is.
+    names every file that has a problem. Rows whose image cannot be used are
+    left out; everything else that is good stays. A run that was killed is
+    resumed; one that was finished with the same settings is kept.
 
     Args:
         root (str | Path): The download, which is not changed.
         out (str | Path): The folder to write.
         splits (Sequence[str]): The splits. One that is missing is reported.
-        images (str): 'folder' writes images anew in the same layout, 'lmdb'
+        images (str): 'folder' writes the images in the same layout, 'lmdb'
             into one LMDB, 'original' refers to those in ``root``.
-        short_side (int): Images with a shorter side over this are made
-            smaller, in pixels; not with ``images='original'``. Defaults to
-            320.
+        short_side (int): Images with a shorter side over this are scaled
+            down to it, in pixels; not with ``images='original'``. Defaults
+            to 320.
         quality (int): JPEG quality of those, 1 to 95. Defaults to 92.
         persons (str | Path, optional): A boxes file for the download.
         detector (PersonDetector, optional): Finds the people instead, in the
@@ -74,7 +81,7 @@ def prepare_emoset(
             such boxes file.
         FileExistsError: ``out`` holds something else.
         ValueError: An argument is out of range, not one row or image can be
-            used, or ``out`` holds the beginning of another run.
+            used, or ``out`` holds an unfinished run with other settings.
         OSError: ``out`` cannot be written.
     """
     root, out = Path(root).resolve(), Path(out).resolve()
@@ -89,8 +96,8 @@ def prepare_emoset(
         )
     if out.is_relative_to(root):
         raise ValueError(
-            f'{out}: is inside the download, which must not change: give the '
-            'result a folder elsewhere'
+            f'{out}: is inside the download, which must not change; write the '
+            'result to a folder elsewhere'
         )
     if persons and detector:
         raise ValueError('give a boxes file or a detector, not both')
@@ -110,40 +117,41 @@ def prepare_emoset(
         return finished
     rows, problems = read_lists(root, splits)
     if not any(rows.values()):
-        raise ValueError(
-            f'{root}: not one row can be used; the first problem: '
-            f'{problems[0]["file"]}: {problems[0]["problem"]}'
-        )
+        raise _nothing_usable(root, 'row', problems[0])
     names = (row.image for part in rows.values() for row in part)
     if boxes is not None and boxes.keys().isdisjoint(names):
         raise ValueError(
-            f'{persons}: has none of the images of {root}; is it of another '
-            f'data set? It has {next(iter(boxes), "nothing")}'
+            f'{persons}: has none of the images of {root}; is it for another '
+            f'dataset? It has {next(iter(boxes), "nothing")}'
         )
+    samples = EmoSetSamples(
+        root,
+        out,
+        [row for part in rows.values() for row in part],
+        images=images,
+        short_side=side,
+        quality=quality,
+    )
+    ends = accumulate(len(part) for part in rows.values())
     chunks = [
-        (split, range(start, min(start + _CHUNK, len(part))))
-        for split, part in rows.items()
-        for start in range(0, len(part), _CHUNK)
+        chunk  # of rows of one split
+        for part, end in zip(rows.values(), ends, strict=True)
+        for chunk in chunk_ranges(len(part), _CHUNK, end - len(part))
     ]
     job = ChunkedJob(out / _PARTS, settings, len(chunks))
-    samples = EmoSetSamples(root, out, rows, chunks, images, side, quality)
-    read_images(samples, job, workers)
-    if not any(record['entry'] for record in records(job)):
-        first = next(p for r in records(job) for p in r['problems'])
-        shutil.rmtree(out)  # there is nothing in it but that
-        raise ValueError(
-            f'{root}: not one image can be used; the first problem: '
-            f'{first["file"]}: {first["problem"]}'
-        )
-    look_up: LookUp | None = None
+    _read_images(samples, job, chunks, workers)
+    if not any(record['entry'] for record in _records(job)):
+        first = next(p for r in _records(job) for p in r['problems'])
+        shutil.rmtree(out)  # it holds nothing else
+        raise _nothing_usable(root, 'image', first)
+    find_boxes: FindBoxes | None = None
     if boxes is not None:
-        look_up = partial(fit_boxes, boxes, str(persons))
+        find_boxes = partial(fit_boxes, boxes, str(persons))
     elif detector is not None:
-        look_up = find_people(job, out, detector, workers)
+        find_boxes = _detect_persons(job, out, detector, workers)
+    records = _records(job)
     counts = {}
-    for split in rows:
-        own = [i for i, chunk in enumerate(chunks) if chunk[0] == split]
-        images_of = (record for i in own for record in job.result(i))
+    for split, part in rows.items():
         metainfo = dict(
             dataset='EmoSet',
             split=split,
@@ -151,17 +159,19 @@ def prepare_emoset(
             caption=dict(emotion=True),
             persons=settings['detector'] or settings['persons'],
         )
-        counts[split] = write_split(
-            out / f'{split}.json', metainfo, images_of, look_up, problems
+        counts[split] = _write_split(
+            out / f'{split}.json',
+            metainfo,
+            islice(records, len(part)),
+            find_boxes,
+            problems,
         )
         source = str(root / f'{split}.json')
         counts[split]['rows'] += sum(p['file'] == source for p in problems)
     report = dict(settings=settings, counts=counts)
+    of_images = (p for record in _records(job) for p in record['problems'])
     write_json_list(
-        out / REPORT,
-        report,
-        'problems',
-        chain(problems, (p for r in records(job) for p in r['problems'])),
+        out / REPORT, report, 'problems', chain(problems, of_images)
     )
     remove_leftovers(out)
     job.remove()
@@ -180,13 +190,13 @@ def _hash_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
 
 
 def _finished(out: Path, settings: dict) -> dict | None:
-    """The report of an earlier run with the same settings."""
+    """Return the report of an earlier run with the same settings."""
     if out.exists() and not out.is_dir():
         raise FileExistsError(f'{out}: is a file; expected a folder to write')
     if not (out / REPORT).is_file():
         if out.exists() and not (out / _PARTS).is_dir() and any(out.iterdir()):
             raise FileExistsError(
-                f'{out}: is not empty and was not prepared by this command: '
+                f'{out}: is not empty and was not prepared by this command; '
                 'give the result a folder of its own'
             )
         return None
@@ -206,3 +216,82 @@ def _finished(out: Path, settings: dict) -> dict | None:
         logger='current',
     )
     return dict(settings=before, counts=report['counts'])
+
+
+def _nothing_usable(root: Path, what: str, problem: dict) -> ValueError:
+    return ValueError(
+        f'{root}: not one {what} can be used; the first problem: '
+        f'{problem["file"]}: {problem["problem"]}'
+    )
+
+
+def _read_images(
+    samples: EmoSetSamples,
+    job: ChunkedJob,
+    chunks: Sequence[range],
+    workers: int,
+) -> None:
+    """Check and write the images that are not done."""
+    database = None
+    if samples.images == 'lmdb':
+        import lmdb
+
+        database = lmdb.open(str(samples.out / LMDB), map_size=_MAP_SIZE)
+    for number, records in read_chunks(
+        job, samples, chunks, workers=workers, description='checking'
+    ):
+        if database is not None:
+            with database.begin(write=True) as transaction:
+                for record in records:
+                    if content := record.pop('content', None):
+                        name = record['entry']['img_path']
+                        key = name.removeprefix(f'{LMDB}/')
+                        transaction.put(key.encode(), content)
+        job.save(number, records)
+    if database is not None:
+        database.close()
+
+
+def _records(job: ChunkedJob) -> Iterator[dict]:
+    """Return what is known of all images, in order."""
+    return chain.from_iterable(job.results())
+
+
+def _detect_persons(
+    job: ChunkedJob, out: Path, detector: PersonDetector, workers: int
+) -> FindBoxes:
+    """Find the people in the images as written, into a boxes file."""
+    names = tuple(r['entry']['img_path'] for r in _records(job) if r['entry'])
+    path = out / PERSONS
+    write_person_boxes(ImageList(out, names), path, detector, workers)
+    boxes = read_person_file(path)
+    return lambda record: (boxes[record['entry']['img_path']], [])
+
+
+def _write_split(
+    path: Path,
+    metainfo: dict,
+    records: Iterable[dict],
+    find_boxes: FindBoxes | None,
+    problems: list[dict],
+) -> dict[str, int]:
+    """Write an annotation file and count what is in it."""
+    counts = dict(rows=0, images=0, images_with_people=0)
+
+    def entries() -> Iterator[dict]:
+        for record in records:
+            counts['rows'] += 1
+            entry = record['entry']
+            if entry is None:
+                continue
+            counts['images'] += 1
+            if find_boxes is not None:
+                persons, wrong = find_boxes(record)
+                problems.extend(wrong)
+                if persons is not None:
+                    entry['persons'] = persons
+                counts['images_with_people'] += bool(persons)
+            yield entry
+
+    write_openmmlab(path, metainfo, entries())
+    return counts

@@ -1,1 +1,1 @@
-"""Files, jobs, processes and text: what all other rooms may use."""
+"""Files, resumable jobs, hashes, tables and text, for all other rooms."""

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there."""
+"""Files and folders that are either complete or absent."""
 
 import os
 import shutil
@@ -15,16 +15,16 @@ SUFFIX = '.tmp'
 def atomic_file(
     path: str | Path, mode: str = 'w', sync: bool = True
 ) -> Iterator[IO]:
-    """Opens a file under a temporary name, which is moved at the end.
+    """Open a file under a temporary name that is replaced at the end.
 
-    A process killed meanwhile leaves the file of that name as it was, and a
-    hidden one ``.<name>-*.tmp`` beside it.
+    A process killed meanwhile leaves the file as it was, and a hidden one
+    ``.<name>-*.tmp`` beside it.
 
     Args:
         path (str | Path): The file.
         mode (str): 'w' for text in UTF-8 or 'wb'. Defaults to 'w'.
-        sync (bool): Whether to wait until the disk has it, so that it also
-            survives a loss of power. Defaults to True.
+        sync (bool): Whether to wait until the disk has it, so that it
+            survives a power failure too. Defaults to True.
 
     Yields:
         IO: The open file.
@@ -52,10 +52,10 @@ def atomic_file(
 
 
 def atomic_folder(root: str | Path, write: Callable[[Path], None]) -> Path:
-    """Has a folder written under a temporary name, unless it is there.
+    """Write a folder under a temporary name, unless it exists.
 
     Args:
-        root (str | Path): The folder; one that is there is left alone.
+        root (str | Path): The folder; an existing one is left alone.
         write (Callable): Fills the folder that it is given.
 
     Returns:
@@ -77,6 +77,6 @@ def atomic_folder(root: str | Path, write: Callable[[Path], None]) -> Path:
 
 
 def remove_leftovers(folder: str | Path) -> None:
-    """Removes what killed processes left in a folder and below."""
+    """Remove the temporary files of killed processes, also in subfolders."""
     for path in Path(folder).rglob(f'.*{SUFFIX}'):
         path.unlink(missing_ok=True)

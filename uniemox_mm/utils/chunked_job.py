@@ -1,13 +1,21 @@
 """Long jobs that can be killed at any moment and resumed."""
 
+import ctypes
 import json
 import shutil
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
 from .atomic_files import atomic_file
 from .check_same_settings import check_same_settings
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class ChunkedJob:
@@ -74,3 +82,77 @@ class ChunkedJob:
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as file:
         file.write(text)
+
+
+def chunk_ranges(count: int, size: int, start: int = 0) -> list[range]:
+    """Cut ``count`` numbers from ``start`` on into ranges of ``size``.
+
+    Example:
+        >>> chunk_ranges(5, 2)
+        [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    stop = start + count
+    return [
+        range(first, min(first + size, stop))
+        for first in range(start, stop, size)
+    ]
+
+
+def read_chunks(
+    job: ChunkedJob,
+    dataset: Dataset,
+    chunks: Sequence[range],
+    *,
+    workers: int,
+    description: str,
+    own: Container[int] | None = None,
+    show_progress: bool = True,
+) -> Iterator[tuple[int, list]]:
+    """Read the images of the chunks that are not done, with a progress bar.
+
+    Args:
+        job (ChunkedJob): The job; the caller saves the results.
+        dataset (Dataset): Index of an image -> what is known of it.
+        chunks (Sequence[range]): The images of each chunk.
+        workers (int): Processes that read, a chunk at a time. 0 reads in
+            this process.
+        description (str): The word before the progress bar.
+        own (Container[int], optional): The chunks of this process. Defaults
+            to None, all.
+        show_progress (bool): Whether to show the bar. Defaults to True.
+
+    Yields:
+        tuple[int, list]: Number of a chunk, and the items of its images.
+    """
+    mine = [i for i in range(job.chunks) if own is None or i in own]
+    todo = [i for i in job.todo() if own is None or i in own]
+    loader = DataLoader(
+        dataset,
+        batch_sampler=[chunks[i] for i in todo],
+        collate_fn=list,
+        num_workers=min(workers, len(todo)),
+        worker_init_fn=die_with_parent,
+    )
+    total = sum(len(chunks[i]) for i in mine)
+    left = sum(len(chunks[i]) for i in todo)
+    with tqdm(
+        desc=description,
+        unit='img',
+        total=total,
+        initial=total - left,
+        disable=not show_progress,
+    ) as bar:
+        for number, items in zip(todo, loader, strict=True):
+            yield number, items
+            bar.update(len(items))
+
+
+def die_with_parent(_worker_id: int = 0) -> None:
+    """Have this process killed when its parent dies, for ``worker_init_fn``.
+
+    torch's workers check whether the parent is there, but one that is just
+    handing over a large result waits for a reader for ever. Only Linux can
+    do this; elsewhere nothing happens.
+    """
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Reading JSON with errors that name the file, and writing long lists."""
+"""Read JSON with errors that name the file; write long lists."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from .atomic_files import atomic_file
 
 
 def read_json(path: str | Path) -> Any:
-    """Reads a JSON file.
+    """Read a JSON file.
 
     Args:
         path (str | Path): The file.
@@ -31,7 +31,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_metainfo(path: str | Path) -> dict:
-    """What an OpenMMLab 2.0 file says of all its entries.
+    """Read the metainfo of an OpenMMLab 2.0 file, {} where it has none.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -45,9 +45,9 @@ def read_metainfo(path: str | Path) -> dict:
 def write_json_list(
     path: str | Path, head: dict, name: str, entries: Iterable[dict]
 ) -> None:
-    """Writes an object whose last value is a long list, all or nothing.
+    """Write an object whose last value is a long list, atomically.
 
-    One entry a line, and never more than one in memory.
+    One entry per line, and never more than one in memory.
 
     Args:
         path (str | Path): The file.
@@ -70,5 +70,5 @@ def write_json_list(
 def write_openmmlab(
     path: str | Path, metainfo: dict, entries: Iterable[dict]
 ) -> None:
-    """Writes an annotation file in OpenMMLab 2.0 format, all or nothing."""
+    """Write an annotation file in OpenMMLab 2.0 format, atomically."""
     write_json_list(path, dict(metainfo=metainfo), 'data_list', entries)

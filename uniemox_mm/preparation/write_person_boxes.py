@@ -1,4 +1,4 @@
-"""Finds the people in many images and writes their boxes to a file."""
+"""Find the people in many images and write their boxes to a file."""
 
 import shutil
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
@@ -15,9 +15,12 @@ from uniemox_mm.datasets.image_lists import ImageList
 from uniemox_mm.models.detectors import PersonDetector
 from uniemox_mm.models.detectors.detector_input import prepare
 from uniemox_mm.utils.check_same_settings import check_same_settings
-from uniemox_mm.utils.chunked_job import ChunkedJob
+from uniemox_mm.utils.chunked_job import (
+    ChunkedJob,
+    chunk_ranges,
+    read_chunks,
+)
 from uniemox_mm.utils.json_files import read_metainfo, write_openmmlab
-from uniemox_mm.utils.worker_processes import die_with_parent
 
 
 def write_person_boxes(
@@ -26,13 +29,12 @@ def write_person_boxes(
     detector: PersonDetector,
     workers: int = 2,
 ) -> dict | None:
-    """Finds the people in all images and writes a boxes file.
+    """Find the people in all images and write a boxes file.
 
-    As many images as the detector takes at a time are a chunk, which is
-    loaded, searched and kept together in ``<out>.parts``. A run that was
-    killed goes on with the next chunk, and the file does not depend on that,
-    nor on the number of processes. A file that is already there and was made
-    from the same images in the same way stays.
+    A chunk is a batch of the detector; its boxes are kept in
+    ``<out>.parts``. A run that was killed is resumed at the next chunk, and
+    the file depends neither on that nor on the number of processes. An
+    existing file with the same images and settings is kept.
 
     Where torch.distributed is initialised its processes share the work; they
     must share the file system.
@@ -42,8 +44,8 @@ def write_person_boxes(
         out (str | Path): The boxes file, in OpenMMLab 2.0 format. Images
             that cannot be read are in it with an ``error`` and no boxes.
         detector (PersonDetector): The detector, on its device.
-        workers (int): Processes that load images, for each process that
-            searches them. 0 loads in the process itself. Defaults to 2.
+        workers (int): Processes that load images, for each detector. 0
+            loads in the process itself. Defaults to 2.
 
     Returns:
         dict | None: The file's ``metainfo``: what the boxes were made with,
@@ -51,9 +53,10 @@ def write_person_boxes(
         images are bad. None in all processes but the first.
 
     Raises:
-        FileExistsError: ``out`` was made from other images or otherwise.
-        ValueError: There is the beginning of a different run, or not one
-            image can be read.
+        FileExistsError: ``out`` was made from other images or with other
+            settings.
+        ValueError: There is an unfinished run with other settings, or not
+            one image can be read.
     """
     out = Path(out)
     if out.is_dir():
@@ -67,13 +70,13 @@ def write_person_boxes(
     )
     parts = out.with_name(f'{out.name}.parts')
     finished = _finished(out, settings)
-    _wait_for_all()  # nobody may write before all have looked
+    _wait_for_all()  # no process may write before all have checked
     if finished:
         if not _rank():  # it may have been killed just before it did this
             shutil.rmtree(parts, ignore_errors=True)
         return finished if not _rank() else None
     job = ChunkedJob(parts, settings, -(-count // size))
-    _search_all(images, detector, job, workers)
+    _detect(images, detector, job, workers)
     _wait_for_all()
     if _rank():
         return None
@@ -92,48 +95,43 @@ def write_person_boxes(
     return metainfo
 
 
-def _search_all(
+def _detect(
     images: ImageList, detector: PersonDetector, job: ChunkedJob, workers: int
 ) -> None:
-    size, names = detector.batch_size, images.names
+    """Find the people in this process's chunks that are not done."""
     world = dist.get_world_size() if dist.is_initialized() else 1
-    own = range(_rank(), job.chunks, world)
-    todo = [i for i in job.todo() if i in own]
-    chunks = {i: range(i * size, min((i + 1) * size, len(names))) for i in own}
-    loader = DataLoader(
-        ReadyImages(images, detector.pipeline),
-        batch_sampler=[chunks[i] for i in todo],
-        collate_fn=list,
-        num_workers=min(workers, len(todo)),
-        worker_init_fn=die_with_parent,
-    )
-    total = sum(map(len, chunks.values()))
-    left = sum(len(chunks[i]) for i in todo)
+    chunks = chunk_ranges(len(images.names), detector.batch_size)
     start = clock = time.perf_counter()
-    waited = 0.0
-    with tqdm(
-        desc='finding people',
-        unit='img',
-        total=total,
-        initial=total - left,
-        disable=_rank() > 0,
-    ) as bar:
-        for number, loaded in zip(todo, loader, strict=True):
-            waited += time.perf_counter() - clock
-            chunk = [names[i] for i in chunks[number]]
-            job.save(number, _search(detector, chunk, loaded))
-            bar.update(len(chunk))
-            clock = time.perf_counter()
-    if left and not _rank():
+    waited, done = 0.0, 0
+    for number, loaded in read_chunks(
+        job,
+        PreprocessedImages(images, detector.pipeline),
+        chunks,
+        workers=workers,
+        description='finding people',
+        own=range(_rank(), job.chunks, world),
+        show_progress=not _rank(),
+    ):
+        waited += time.perf_counter() - clock
+        names = [images.names[i] for i in chunks[number]]
+        job.save(number, _entries(detector, names, loaded))
+        done += len(names)
+        clock = time.perf_counter()
+    if done and not _rank():
         seconds = time.perf_counter() - start
         tqdm.write(
-            f'{left} images in {seconds:.1f} s, {left / seconds:.1f} a '
+            f'{done} images in {seconds:.1f} s, {done / seconds:.1f} per '
             f'second; {waited / seconds:.0%} of the time waiting for images'
         )
 
 
-class ReadyImages(Dataset):
-    """Reads images and makes them ready for the detector."""
+class PreprocessedImages(Dataset):
+    """Images, preprocessed for the detector.
+
+    Args:
+        images (ImageList): The images.
+        pipeline (Compose): :attr:`PersonDetector.pipeline`.
+    """
 
     def __init__(self, images: ImageList, pipeline) -> None:
         self.images = images
@@ -141,24 +139,24 @@ class ReadyImages(Dataset):
         self.load = LoadEmotionImage()
 
     def __getitem__(self, index: int) -> dict | str:
-        """An image as ``prepare`` makes it, or what is wrong with it."""
+        """Return an image as ``prepare`` gives it, or the problem with it."""
         path = str(self.images.root / self.images.names[index])
         try:
             image = self.load(dict(img_path=path))['img']
         except BadSampleError as error:
             return str(error).removeprefix(f'{path}: ')
         try:
-            ready = prepare(self.pipeline, image)
+            inputs = prepare(self.pipeline, image)
         except ValueError as error:
             return str(error)
         # Tensors would travel as one open file each, too many of them.
-        return {**ready, 'inputs': ready['inputs'].numpy()}
+        return {**inputs, 'inputs': inputs['inputs'].numpy()}
 
 
-def _search(
+def _entries(
     detector: PersonDetector, names: list[str], loaded: list[dict | str]
 ) -> list[dict]:
-    """The entries of a chunk."""
+    """Find the people of a chunk, as entries of the boxes file."""
     good = [image for image in loaded if not isinstance(image, str)]
     for image in good:
         image['inputs'] = torch.from_numpy(image['inputs'])
@@ -195,7 +193,7 @@ def _summary(job: ChunkedJob) -> dict:
 
 
 def _finished(out: Path, settings: dict) -> dict | None:
-    """The metainfo of a boxes file that is there already."""
+    """Return the metainfo of an existing boxes file."""
     if not out.exists():
         return None
     before = read_metainfo(out)

@@ -1,14 +1,22 @@
-"""Checks images and makes them smaller."""
+"""Check the images of a download, and scale them down."""
 
+import hashlib
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch.utils.data import Dataset
 
-from uniemox_mm.datasets.decoding import lies_on_its_side, to_eight_bit
+from uniemox_mm.datasets.decoding import (
+    decode,
+    lies_on_its_side,
+    to_eight_bit,
+)
 
-MIN_SIZE = 16  # one patch, as LoadEmotionImage has it
+MIN_SIZE = 16  # one patch, as in LoadEmotionImage
 _JPEG = ('.jpg', '.jpeg')
 
 
@@ -17,10 +25,10 @@ class CheckedImage:
     """An image that can be used.
 
     Attributes:
-        content (bytes): The file, as it was or made smaller.
-        suffix (str): What to add to the file's name, since it is JPEG now.
+        content (bytes): The file, as it was or scaled down.
+        suffix (str): What to add to the file's name where it became a JPEG.
         size (tuple[int, int]): Width and height in pixels, upright by EXIF.
-        original_size (tuple[int, int]): The same, before.
+        original_size (tuple[int, int]): The same, before scaling.
     """
 
     content: bytes
@@ -30,25 +38,25 @@ class CheckedImage:
 
 
 def check_image(
-    path: Path, short_side: int | None, quality: int
+    path: Path, short_side: int | None = None, quality: int = 95
 ) -> CheckedImage:
-    """Reads an image to its last byte, and makes it smaller if asked to.
+    """Read an image to its last byte, and scale it down if asked to.
 
-    Small enough images stay as they are, byte by byte. Others are scaled
-    down (for JPEG partly while decoding, which saves most of the time) and
-    become upright RGB or gray JPEG.
+    Images that are small enough stay as they are, byte by byte. Others are
+    scaled down (JPEGs partly while decoding, which saves most of the time)
+    and become upright RGB or gray JPEGs.
 
     Args:
         path (Path): The file.
         short_side (int, optional): Upper bound of the shorter side in
-            pixels; None checks only.
-        quality (int): Of the JPEG, 1 to 95.
+            pixels. Defaults to None, which checks only.
+        quality (int): Of the JPEG, 1 to 95. Defaults to 95.
 
     Returns:
         CheckedImage: The image.
 
     Raises:
-        ValueError: It is not there, not an image, cut off, or under 16
+        ValueError: The file is missing, not an image, truncated, or under 16
             pixels on a side; the message is without the path.
     """
     if not path.is_file():
@@ -68,12 +76,15 @@ def check_image(
     except ValueError:
         raise
     except Exception as error:  # decoders raise what they like
-        raise ValueError(
-            f'not a readable image ({type(error).__name__}: {error})'
-        ) from error
+        raise _not_readable(error) from error
     if checked.content is not content and path.suffix.lower() not in _JPEG:
         checked.suffix = '.jpg'
     return checked
+
+
+def _not_readable(error: Exception) -> ValueError:
+    kind = type(error).__name__
+    return ValueError(f'not a readable image ({kind}: {error})')
 
 
 def _check(
@@ -89,7 +100,7 @@ def _check(
     original = (height, width) if sideways else (width, height)
     scale = (short_side or min(original)) / min(original)
     if scale >= 1:
-        if short_side is None:  # only to see that it is whole: a coarse look
+        if short_side is None:  # a coarse look shows whether it is complete
             image.draft(None, (width // 8, height // 8))
         image.load()
         return CheckedImage(content, '', original, original)
@@ -106,3 +117,44 @@ def _check(
     out = io.BytesIO()
     small.save(out, 'JPEG', quality=quality)
     return CheckedImage(out.getvalue(), '', small.size, original)
+
+
+class ImageFiles(Dataset):
+    """Images that are checked and hashed as they are read.
+
+    Args:
+        root (Path): What the names are relative to.
+        names (Sequence[str]): The images.
+        count_colors (Callable, optional): (H, W, 3) BGR pixels -> counts,
+            for which all pixels must be decoded. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        names: Sequence[str],
+        count_colors: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        self.root = root
+        self.names = names
+        self.count_colors = count_colors
+
+    def __getitem__(self, index: int) -> dict:
+        """Read an image.
+
+        Returns:
+            dict: ``problem`` (None for a good image), ``sha256`` of the file
+            and ``colors``, the counts or None. Of a broken image only the
+            problem.
+        """
+        try:
+            content = check_image(self.root / self.names[index]).content
+            counts = None
+            if self.count_colors is not None:
+                counts = self.count_colors(decode(content)).tolist()
+        except ValueError as error:
+            return dict(problem=str(error))
+        except Exception as error:  # decoders raise what they like
+            return dict(problem=str(_not_readable(error)))
+        digest = hashlib.sha256(content).hexdigest()
+        return dict(problem=None, sha256=digest, colors=counts)
