@@ -4,7 +4,7 @@ from uniemox_mm.datasets.class_folders import LabelledImage
 from uniemox_mm.preparation.duplicates import (
     CONFLICT,
     copies_to_drop,
-    count_copies,
+    describe_copies,
     find_copies,
 )
 
@@ -21,7 +21,7 @@ def splits_of(**files):
     return splits, hashes
 
 
-def test_all_groups_are_found_and_nothing_else():
+def test_groups_of_copies():
     splits, hashes = splits_of(
         train='aA bA aA cB dC', val='eA cB dA fA fA', test='gA hA hB dC'
     )
@@ -38,11 +38,22 @@ def test_all_groups_are_found_and_nothing_else():
         h=[('test', 'test/1'), ('test', 'test/2')],
     )
     assert [g.sha256 for g in groups if len(g.labels) > 1] == ['d', 'h']
-    assert count_copies(groups) == dict(
+    report = describe_copies(groups, {'train/0': 'why'}, 'ABC')
+    assert {k: report[k] for k in list(report)[:5]} == dict(
         groups=5,
         inside=dict(train=1, val=1, test=1),
         across={'train-val': 2, 'train-test': 1, 'val-test': 1},
         conflicts=2,
+        dropped=[dict(img_path='train/0', reason='why')],
+    )
+    assert [member['sha256'] for member in report['members']] == list('acdfh')
+    assert report['members'][-1] == dict(
+        sha256='h',
+        conflict=True,
+        images=[
+            dict(img_path='test/1', split='test', label='A'),
+            dict(img_path='test/2', split='test', label='B'),
+        ],
     )
 
 
@@ -64,7 +75,7 @@ def test_all_groups_are_found_and_nothing_else():
         (dict(train='aB', val='aA aA'), {0: 'also in val', 'v1': 'a copy'}),
     ],
 )
-def test_which_copies_go(files, dropped):
+def test_dropped_copies(files, dropped):
     groups = find_copies(*splits_of(**files))
     reasons = copies_to_drop(groups)
     expected = {

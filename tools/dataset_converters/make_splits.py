@@ -23,7 +23,7 @@ from uniemox_mm.preparation.make_splits import (
     MadeSplits,
     make_splits,
 )
-from uniemox_mm.preparation.splits_files import REPORT
+from uniemox_mm.preparation.split_files import REPORT
 
 SHOWN = 5
 

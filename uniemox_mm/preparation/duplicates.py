@@ -1,4 +1,4 @@
-"""Exact copies of images: where they are, and which of them to leave out."""
+"""Exact copies of images: find them, and choose which to drop."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,16 @@ from uniemox_mm.datasets.class_folders import LabelledImage
 from uniemox_mm.datasets.splitting import SPLITS
 
 CONFLICT = 'its copies in this split have different labels'
+_RULE = (
+    'test keeps all of its images; of copies in several splits the one in the '
+    'last of train, val, test stays; of copies inside train or val the first '
+    'stays, or none where their labels differ'
+)
 
 
 @dataclass(frozen=True)
 class CopyGroup:
-    """Images whose files are the same, byte by byte.
+    """Images whose files are equal, byte by byte.
 
     Attributes:
         sha256 (str): Of the file.
@@ -25,7 +30,7 @@ class CopyGroup:
     images: tuple[tuple[str, LabelledImage], ...]
 
     def of(self, split: str) -> list[LabelledImage]:
-        """Those in a split."""
+        """Return those in a split."""
         return [image for where, image in self.images if where == split]
 
     @property
@@ -37,7 +42,7 @@ class CopyGroup:
 def find_copies(
     splits: Mapping[str, Sequence[LabelledImage]], hashes: Mapping[str, str]
 ) -> list[CopyGroup]:
-    """Groups the images that are there more than once.
+    """Group the images that occur more than once.
 
     Args:
         splits (Mapping[str, Sequence[LabelledImage]]): Split -> its images.
@@ -58,17 +63,17 @@ def find_copies(
 
 
 def copies_to_drop(groups: Sequence[CopyGroup]) -> dict[str, str]:
-    """Which copies to leave out of train and val; test stays as it is.
+    """Choose the copies to drop from train and val; test stays as it is.
 
-    An image that is also in a later split goes. Of those that are left
-    within a split the first stays, or none where their labels differ: it is
-    not known then which one is right.
+    An image that is also in a later split is dropped. Of the others within a
+    split the first stays, or none where their labels differ, since nobody
+    knows which is right.
 
     Args:
         groups (Sequence[CopyGroup]): Of :func:`find_copies`.
 
     Returns:
-        dict[str, str]: Name of an image -> why it goes.
+        dict[str, str]: Name of an image -> why it is dropped.
     """
     reasons: dict[str, str] = {}
     for group in groups:
@@ -96,13 +101,24 @@ def _drop_from(
         reasons.update((i.name, f'a copy of {own[0].name}') for i in own[1:])
 
 
-def count_copies(groups: Sequence[CopyGroup]) -> dict:
-    """Counts groups of copies.
+def describe_copies(
+    groups: Sequence[CopyGroup],
+    dropped: Mapping[str, str],
+    classes: Sequence[str],
+) -> dict:
+    """Describe groups of copies for the report.
+
+    Args:
+        groups (Sequence[CopyGroup]): Of :func:`find_copies`.
+        dropped (Mapping[str, str]): Name of a dropped image -> reason.
+        classes (Sequence[str]): Names of the classes.
 
     Returns:
-        dict: ``groups`` in all; ``inside``: split -> groups of which it has
-        several; ``across``: a pair such as 'train-test' -> groups of which
-        both have some; ``conflicts``: groups with different labels.
+        dict: ``groups``, how many; ``inside``: split -> groups with several
+        images in it; ``across``: a pair such as 'train-test' -> groups with
+        images in both; ``conflicts``: groups with different labels;
+        ``dropped`` images with ``reason``, ``rule_of_dropping``, and all
+        ``members`` of the groups.
     """
     inside: Counter[str] = Counter()
     across: Counter[str] = Counter()
@@ -116,4 +132,24 @@ def count_copies(groups: Sequence[CopyGroup]) -> dict:
         inside={split: inside[split] for split in SPLITS},
         across={pair: across[pair] for pair in pairs},
         conflicts=sum(len(group.labels) > 1 for group in groups),
+        dropped=[
+            dict(img_path=name, reason=reason)
+            for name, reason in dropped.items()
+        ],
+        rule_of_dropping=_RULE,
+        members=[
+            dict(
+                sha256=group.sha256,
+                conflict=len(group.labels) > 1,
+                images=[
+                    dict(
+                        img_path=image.name,
+                        split=split,
+                        label=classes[image.label],
+                    )
+                    for split, image in group.images
+                ],
+            )
+            for group in groups
+        ],
     )

@@ -3,8 +3,8 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from uniemox_mm.preparation.split_choice import ColorPlane
-from uniemox_mm.preparation.splits_figure import SIZE, draw_splits
+from uniemox_mm.preparation.color_histograms import ColorPlane
+from uniemox_mm.preparation.draw_splits import SIZE, draw_splits
 
 CLASSES = ('amusement', 'awe', 'fear')
 

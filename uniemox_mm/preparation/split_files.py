@@ -1,4 +1,4 @@
-"""The files of a split, all of them or none."""
+"""The split files of a dataset: hash, write, publish all or none."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ REPORT = 'splits_report.json'
 def sha256_of_split(
     images: Iterable[LabelledImage], hashes: Mapping[str, str]
 ) -> str:
-    """A hash of what is in a split, whatever the order.
+    """Hash the content of a split, independent of the order.
 
     Args:
         images (Iterable[LabelledImage]): Its images.
@@ -35,17 +35,17 @@ def sha256_of_split(
     return hashlib.sha256(b''.join(lines)).hexdigest()
 
 
-def write_ready(
+def write_split_files(
     folder: Path,
     settings: dict,
     splits: Mapping[str, Sequence[LabelledImage]],
     report: dict,
 ) -> None:
-    """Writes all files to a folder of their own, anew.
+    """Write all files to a folder of their own.
 
     Args:
-        folder (Path): The folder.
-        settings (dict): What the metainfo says besides split and hash.
+        folder (Path): The folder, which is emptied first.
+        settings (dict): The metainfo, without split and hash.
         splits (Mapping[str, Sequence[LabelledImage]]): Split -> its images.
         report (dict): The report, with ``sha256`` of each split.
     """
@@ -63,28 +63,29 @@ def write_ready(
         file.write(json.dumps(report, indent=1) + '\n')
 
 
-def publish(ready: Path, out: Path, overwrite: bool) -> list[Path]:
-    """Moves finished files to where they belong.
+def publish(finished: Path, out: Path, overwrite: bool) -> list[Path]:
+    """Move finished files to their place.
 
-    Files that are there with the same content stay. Where any other split
-    file is in the way nothing happens, or with ``overwrite`` all old split
-    files go before the first new one comes: a process killed in between
-    leaves some of the files, which nothing reads, but no mixture of two
-    divisions.
+    Existing files with the same content stay. Where a split file differs
+    nothing happens, or with ``overwrite`` all old split files go before the
+    first new one comes: a process killed in between leaves some of the
+    files, which nothing reads, but no mixture of two splits.
 
     Args:
-        ready (Path): A folder with the files, on the disk of ``out``.
+        finished (Path): A folder with the files, on the disk of ``out``.
         out (Path): The folder for them.
         overwrite (bool): Whether to replace split files that differ.
 
     Returns:
-        list[Path]: The files that were written.
+        list[Path]: The files that are new or changed.
 
     Raises:
-        FileExistsError: There are other split files.
+        FileExistsError: There are different split files.
     """
     # The report first: whoever has the splits has it too.
-    files = sorted(ready.iterdir(), key=lambda f: (f.name != REPORT, f.name))
+    files = sorted(
+        finished.iterdir(), key=lambda f: (f.name != REPORT, f.name)
+    )
     changed = [f for f in files if not _same(f, out / f.name)]
     differing = [
         out / file.name
@@ -95,8 +96,8 @@ def publish(ready: Path, out: Path, overwrite: bool) -> list[Path]:
         names = ', '.join(path.name for path in differing)
         raise FileExistsError(
             f'{out}: holds another {names}; nothing was changed. Write to '
-            'another folder (--out), or replace all three (--overwrite), for '
-            f'which what was read is kept in {ready.parent}'
+            'another folder (--out), or replace all three (--overwrite); what '
+            f'was read is kept in {finished.parent}'
         )
     if differing:
         changed = files

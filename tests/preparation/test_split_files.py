@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from uniemox_mm.datasets.class_folders import LabelledImage
-from uniemox_mm.preparation.splits_files import (
+from uniemox_mm.preparation.split_files import (
     REPORT,
     publish,
     sha256_of_split,

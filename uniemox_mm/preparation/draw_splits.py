@@ -1,4 +1,4 @@
-"""A picture of how alike the parts of a split are in their colors."""
+"""Draw how similar the splits of a dataset are in their colors."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from uniemox_mm.utils.figures import save_figure
 
-from .split_choice import ColorPlane
+from .color_histograms import ColorPlane
 
 SIZE = 1600, 520  # pixels
 _DPI = 100
-_POINTS = 150  # of an emotion in a panel
+_POINTS = 150  # per emotion and panel
 _SHOWN = 1, 99  # percentiles
 
 
@@ -22,31 +22,30 @@ def draw_splits(
     path: Path,
     plane: ColorPlane,
     labels: Sequence[int],
-    parts: Mapping[str, Sequence[int]],
+    splits: Mapping[str, Sequence[int]],
     classes: Sequence[str],
     title: str,
 ) -> None:
-    """Draws images as points by their colors, as Fig. 6 of the paper.
+    """Draw images as points by their colors, as Fig. 6 of the paper.
 
-    One panel of all images and one of each part, with the same axes. At
+    One panel shows all images and one each split, with the same axes. At
     most 150 images of an emotion are drawn in each, chosen at random. The
-    few that are very far out are cut off, since nothing could be told apart
-    otherwise.
+    few outliers are cut off, since they would squeeze all others together.
 
     Args:
         path (Path): The file, a PNG of 1600 x 520 pixels.
         plane (ColorPlane): Where the images are.
         labels (Sequence[int]): Class of each image.
-        parts (Mapping[str, Sequence[int]]): Split -> rows of its images.
+        splits (Mapping[str, Sequence[int]]): Split -> rows of its images.
         classes (Sequence[str]): Names of the classes.
-        title (str): To be written above.
+        title (str): The title.
     """
     figure = Figure(
         figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI),
         dpi=_DPI,
         layout='constrained',
     )
-    panels = {'all': range(len(labels)), **parts}
+    panels = {'all': range(len(labels)), **splits}
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
     rng = np.random.default_rng(0)
     for axis, (name, rows) in zip(axes, panels.items(), strict=True):
