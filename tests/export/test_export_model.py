@@ -116,7 +116,7 @@ def test_a_config_that_json_cannot_hold(
     classifier, export, tmp_path, format, value, problem
 ):
     classifier._config.train_cfg['note'] = value
-    name = f'out/c{EXPORT_FORMATS[format].suffix}'
+    name = f'out/c{EXPORT_FORMATS[format][0]}'
     with pytest.raises(ValueError, match=rf'epoch_3\.pth: .*{problem}'):
         export(classifier, name, format)
     assert not (tmp_path / 'out').exists()

@@ -291,6 +291,7 @@ def test_an_export_needs_no_config(change, classifier, short):
     expected = logits(classifier, inputs).softmax(1)[0]
     np.testing.assert_allclose(result['pred_scores'], expected, atol=1e-5)
     steps = infer.model._config.test_dataloader.dataset.pipeline
-    kinds = ['LoadEmotionImage', 'ResizeEdge', 'CenterCrop', 'PackInputs']
-    kinds[1] = 'Resize' if short is None else 'ResizeEdge'
-    assert [step['type'] for step in steps] == kinds
+    resize = ['ResizeEdge', 'CenterCrop'] if short else ['Resize']
+    assert [step['type'] for step in steps] == [
+        'LoadEmotionImage', *resize, 'PackInputs'
+    ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The JSON beside exported weights: the model, and how images get to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def describe_preprocessing(config: Config) -> dict[str, Any]:
             'the config has no data_preprocessor with mean and std'
         )
     if config.get('test_dataloader'):
-        steps = _pipeline(config.test_dataloader) or []
+        steps = _pipeline(config.test_dataloader)
     else:  # pretraining, which has no test
         size = config.model.backbone.get('img_size', 224)
         method = dict(interpolation='bicubic', backend='pillow')
@@ -182,26 +182,22 @@ def _as_data(config: Config) -> dict[str, Any]:
     for split in ('train', 'test'):
         if steps := _pipeline(content.get(f'{split}_dataloader')):
             kept[f'{split}_pipeline'] = steps
-    for part in _parts(kept['model']):
-        for key in _FILES:
-            if '/' in str(part.get(key)):  # a file of this machine
-                part[key] = Path(part[key]).name
-    return kept
+    return _without_folders(kept)
 
 
-def _pipeline(loader: dict[str, Any] | None) -> list | None:
+def _pipeline(loader: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return the transforms of a loader, without MMEngine's wrappers."""
     dataset = loader or {}
     while 'dataset' in dataset:
         dataset = dataset['dataset']
-    return dataset.get('pipeline')
+    return dataset.get('pipeline') or []
 
 
-def _parts(settings: Any) -> Iterator[dict[str, Any]]:
-    """Iterate over all dicts in settings."""
-    if isinstance(settings, Mapping):
-        yield settings
-    values = settings.values() if isinstance(settings, Mapping) else settings
-    if isinstance(settings, Mapping | list | tuple):
-        for value in values:
-            yield from _parts(value)
+def _without_folders(value: Any, key: str = '') -> Any:
+    """Return settings that name files, but not where this machine has them."""
+    if isinstance(value, Mapping):
+        return {k: _without_folders(v, k) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_folders(item) for item in value]
+    is_path = key in _FILES and isinstance(value, str)
+    return value.rpartition('/')[2] if is_path else value

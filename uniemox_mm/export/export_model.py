@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.model import BaseModel
 from safetensors.torch import save
@@ -14,8 +14,6 @@ from uniemox_mm.utils.check_target import check_target, is_same_file
 from .description import describe
 from .to_onnx import to_onnx, to_torch_export
 from .to_timm import to_timm
-
-TIMM_FILES = ('model.safetensors', 'config.json')
 
 
 def export_model(
@@ -41,18 +39,18 @@ def export_model(
     """
     checkpoint = model._checkpoint
     check_export(checkpoint, target, format)
+    _, convert = EXPORT_FORMATS[format]
     try:
-        description = describe(model, format)
-        content, described = EXPORT_FORMATS[format].convert(model, description)
-        try:
-            text = json.dumps(described, indent=2, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f'JSON cannot hold a value of the config ({error}); name a '
-                'config without it (--config)'
-            ) from None
+        content, described = convert(model, describe(model, format))
     except ValueError as error:
         raise ValueError(f'{checkpoint}: {error}') from None
+    try:
+        text = json.dumps(described, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f'{checkpoint}: JSON cannot hold a value of the config ({error}); '
+            'name a config without it (--config)'
+        ) from None
     weights, beside = _files(Path(target), format)
     with atomic_file(weights, 'wb') as file:
         file.write(content)
@@ -75,7 +73,7 @@ def check_export(
         ValueError: There is something else under this name, it has another
             suffix than the format, or it is the checkpoint itself.
     """
-    target, suffix = Path(target), EXPORT_FORMATS[format].suffix
+    target, (suffix, _) = Path(target), EXPORT_FORMATS[format]
     check_target(target, folder=format == 'timm')
     if suffix and target.suffix != suffix:
         raise ValueError(f'{target}: expected a name that ends in {suffix}')
@@ -93,14 +91,8 @@ def to_safetensors(
 
     Decoder, fusion and head are in it too, by MMPretrain's names, so that
     training can go on elsewhere. ``read_checkpoint`` and ``convert.py`` give
-    the same weights back, bit by bit.
-
-    Args:
-        model (BaseModel): A classifier, or a model of pretraining.
-        description (dict[str, Any]): Of the export.
-
-    Returns:
-        tuple[bytes, dict[str, Any]]: Content of the file, and of its JSON.
+    the same weights back, bit by bit. See :data:`EXPORT_FORMATS` for
+    arguments and results.
     """
     weights = {
         key: value.contiguous().clone()  # several may share one storage
@@ -113,23 +105,24 @@ def to_safetensors(
     return content, description
 
 
-class _Format(NamedTuple):
-    suffix: str
-    convert: Callable[
-        [BaseModel, dict[str, Any]], tuple[bytes, dict[str, Any]]
-    ]
-
-
-EXPORT_FORMATS = {
-    'safetensors': _Format('.safetensors', to_safetensors),
-    'timm': _Format('', to_timm),  # a folder
-    'onnx': _Format('.onnx', to_onnx),
-    'torch-export': _Format('.pt2', to_torch_export),
+# Format -> suffix of its file, and a function that converts a model, given
+# the description of the export, to the content of the file and of its JSON.
+EXPORT_FORMATS: dict[
+    str,
+    tuple[
+        str,
+        Callable[[BaseModel, dict[str, Any]], tuple[bytes, dict[str, Any]]],
+    ],
+] = {
+    'safetensors': ('.safetensors', to_safetensors),
+    'timm': ('', to_timm),  # a folder
+    'onnx': ('.onnx', to_onnx),
+    'torch-export': ('.pt2', to_torch_export),
 }
 
 
 def _files(target: Path, format: str) -> tuple[Path, Path]:
     """Return the file of the weights and that of the JSON."""
     if format == 'timm':
-        return target / TIMM_FILES[0], target / TIMM_FILES[1]
+        return target / 'model.safetensors', target / 'config.json'
     return target, target.with_name(f'{target.name}.json')

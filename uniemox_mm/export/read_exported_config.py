@@ -144,7 +144,7 @@ def _pipeline(described: Any) -> list[dict[str, Any]]:
             and interpolation in INTERPOLATIONS
             and library in LIBRARIES
         ):
-            method = dict(interpolation=interpolation, backend=library)
+            pass
         case _:
             raise ValueError(
                 f'preprocessing is {_short(described)}; expected '
@@ -153,14 +153,15 @@ def _pipeline(described: Any) -> list[dict[str, Any]]:
                 f'{", ".join(INTERPOLATIONS)}) and library (one of '
                 f'{", ".join(LIBRARIES)})'
             )
-    square = dict(type='Resize', scale=(size, size), **method)
-    edge = dict(type='ResizeEdge', scale=short, edge='short', **method)
-    return [
-        dict(type='LoadEmotionImage'),
-        square if short is None else edge,
-        dict(type='CenterCrop', crop_size=size),
-        dict(type='PackInputs'),
-    ]
+    method: dict[str, Any] = dict(interpolation=interpolation, backend=library)
+    if short is None:
+        resize = [dict(type='Resize', scale=(size, size), **method)]
+    else:
+        resize = [
+            dict(type='ResizeEdge', scale=short, edge='short', **method),
+            dict(type='CenterCrop', crop_size=size),
+        ]
+    return [dict(type='LoadEmotionImage'), *resize, dict(type='PackInputs')]
 
 
 def _refusal(place: str, value: Any) -> ValueError:

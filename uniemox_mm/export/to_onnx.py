@@ -1,16 +1,14 @@
 """Conversion of a classifier to ONNX or a program of torch.export."""
 
 import io
-from importlib import import_module
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 _LIMIT = 2**31  # bytes of a protobuf, which an ONNX file is
-_BATCH = {'images': {0: Dim('batch', min=1)}}
+_BATCH = {'inputs': {0: Dim('batch', min=1)}}  # of the model's forward
 
 
 def to_onnx(
@@ -18,19 +16,20 @@ def to_onnx(
 ) -> tuple[bytes, dict[str, Any]]:
     """Convert a classifier to ONNX, for batches of any size.
 
-    Args:
-        model (BaseModel): A classifier.
-        description (dict[str, Any]): Of the export.
-
-    Returns:
-        tuple[bytes, dict[str, Any]]: Content of the file, and of its JSON.
+    See :data:`.export_model.EXPORT_FORMATS` for arguments and results.
 
     Raises:
         ImportError: The packages of the extra ``export`` are missing.
         ValueError: It is no classifier, or too large for one file.
     """
-    for package in ('onnx', 'onnxscript'):
-        _require(package)
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f'exporting to ONNX needs {error.name}, which is not installed: '
+            '`pip install "uniemox_mm[export]"` has it'
+        ) from None
     program, described = _trace(model, description)
     size = sum(v.numel() * v.element_size() for v in model.parameters())
     if size > 0.95 * _LIMIT:
@@ -55,12 +54,7 @@ def to_torch_export(
 ) -> tuple[bytes, dict[str, Any]]:
     """Convert a classifier for ``torch.export.load``, for any batch size.
 
-    Args:
-        model (BaseModel): A classifier.
-        description (dict[str, Any]): Of the export.
-
-    Returns:
-        tuple[bytes, dict[str, Any]]: Content of the file, and of its JSON.
+    See :data:`.export_model.EXPORT_FORMATS` for arguments and results.
 
     Raises:
         ValueError: It is no classifier.
@@ -71,21 +65,10 @@ def to_torch_export(
     return buffer.getvalue(), described
 
 
-class _Logits(nn.Module):
-    """A classifier from normalized pixels to logits."""
-
-    def __init__(self, classifier: BaseModel) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, classes)."""
-        return self.classifier(images, mode='tensor')
-
-
 def _trace(
     model: BaseModel, description: dict[str, Any]
 ) -> tuple[ExportedProgram, dict[str, Any]]:
+    """Trace a classifier from pixels (N, 3, H, W) to logits (N, classes)."""
     classes = description['classes']
     if classes is None:
         raise ValueError(
@@ -96,9 +79,7 @@ def _trace(
     # A batch of one would fix the size of the batch in the graph.
     images = torch.zeros(2, 3, size, size)
     with torch.no_grad():
-        program = torch.export.export(
-            _Logits(model).eval(), (images,), dynamic_shapes=_BATCH
-        )
+        program = torch.export.export(model, (images,), dynamic_shapes=_BATCH)
     for module in program.graph_module.modules():
         for node in getattr(getattr(module, 'graph', None), 'nodes', ()):
             node.meta.pop('stack_trace', None)  # paths of this machine
@@ -107,15 +88,3 @@ def _trace(
         input=dict(name='images', shape=['batch', 3, size, size]),
         output=dict(name='logits', shape=['batch', len(classes)]),
     )
-
-
-def _require(package: str) -> None:
-    try:
-        import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
-        raise ImportError(
-            f'exporting to ONNX needs {package}, which is not installed: '
-            '`pip install "uniemox_mm[export]"` has it'
-        ) from None

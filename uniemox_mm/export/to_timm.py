@@ -37,15 +37,8 @@ def to_timm(
     ``timm.create_model('local-dir:FOLDER', pretrained=True)`` builds the
     model from it; ``config.json`` and ``model.safetensors`` are as on the
     Hugging Face hub. Of pretraining the encoder is taken, with its last norm,
-    for the class token; decoder and fusion have no place in timm.
-
-    Args:
-        model (BaseModel): A classifier, or a model of pretraining.
-        description (dict[str, Any]): Of the export.
-
-    Returns:
-        tuple[bytes, dict[str, Any]]: Content of ``model.safetensors`` and of
-        ``config.json``.
+    for the class token; decoder and fusion have no place in timm. See
+    :data:`.export_model.EXPORT_FORMATS` for arguments and results.
 
     Raises:
         ValueError: timm has no such model.
@@ -183,15 +176,8 @@ def _pretrained_cfg(description: dict[str, Any]) -> dict[str, Any]:
 def crop_fraction(size: int, resize: int) -> float:
     """Return the ``crop_pct`` from which timm computes ``resize`` again.
 
-    timm divides by it and rounds down, which for some pairs would give a
-    pixel less.
-
-    Args:
-        size (int): Of the crop, in pixels.
-        resize (int): Of the short edge before it.
-
-    Returns:
-        float: ``size / resize``, or the next number below it.
+    timm divides ``size`` by it and rounds down, so that ``size / resize``
+    would give a pixel less for some pairs.
     """
     fraction = size / resize
     if math.floor(size / fraction) < resize:
