@@ -83,6 +83,26 @@ PROBE = dict(
     neck=dict(type='ClsBatchNormNeck', input_features=32),
 )
 
+# Baseline -> MMPretrain's config of its pretraining.
+BASELINES = {
+    'vit-l_mae': 'mae/mae_vit-large-p16_8xb512-amp-coslr-1600e_in1k.py',
+    'vit-b_mocov3': (
+        'mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py'
+    ),
+    'vit-b_beit': 'beit/beit_beit-base-p16_8xb256-amp-coslr-300e_in1k.py',
+    'vit-b_cae': 'cae/cae_beit-base-p16_8xb256-amp-coslr-300e_in1k.py',
+    'swin-b_simmim': (
+        'simmim/simmim_swin-base-w6_16xb128-amp-coslr-800e_in1k-192px.py'
+    ),
+    'mixmim-b': 'mixmim/mixmim_mixmim-base_16xb128-coslr-300e_in1k.py',
+    'vgg-16': 'vgg/vgg16_8xb32_in1k.py',
+    'resnet-50': 'resnet/resnet50_8xb32_in1k.py',
+    'densenet-121': 'densenet/densenet121_4xb256_in1k.py',
+    'vit-l_supervised': (
+        'vision_transformer/vit-large-p16_64xb64_in1k-384px.py'
+    ),
+}
+
 
 def build(cfg: dict, **changes) -> torch.nn.Module:
     """Builds a registered part, with entries of the config replaced."""

@@ -8,8 +8,7 @@ from mmengine.hooks import SyncBuffersHook
 from mmpretrain.registry import HOOKS, MODELS
 from mmpretrain.structures import DataSample
 
-from tests.helpers import ARCH, ROOT, run_distributed
-from tests.weights.test_encoder_weights import BASELINES
+from tests.helpers import ARCH, BASELINES, ROOT, run_distributed
 
 PROBE = ROOT / 'configs/linear_probe/vit-l_uniemox.py'
 
@@ -91,7 +90,7 @@ def test_a_learning_curve_takes_less_to_train_only(monkeypatch):
 
 
 def test_baselines_start_from_what_mmpretrains_index_names():
-    for name, (pretraining, *_) in BASELINES.items():
+    for name, pretraining in BASELINES.items():
         cfg = Config.fromfile(ROOT / f'configs/baselines/{name}.py')
         path, _ = Config._get_cfg_path(f'mmpretrain::{pretraining}', '')
         index = (Path(path).parent / 'metafile.yml').read_text()
@@ -99,7 +98,7 @@ def test_baselines_start_from_what_mmpretrains_index_names():
 
 
 def test_baselines_normalise_as_their_weights_expect():
-    for name, (pretraining, *_) in BASELINES.items():
+    for name, pretraining in BASELINES.items():
         cfg = Config.fromfile(ROOT / f'configs/baselines/{name}.py')
         path, _ = Config._get_cfg_path(f'mmpretrain::{pretraining}', '')
         source = Config.fromfile(path)

@@ -196,7 +196,7 @@ def load_encoder(
         )
     # Into the backbone itself: what MMPretrain's backbones do to a
     # checkpoint goes by keys without the prefix.
-    absent, unexpected = load_by_name(model.backbone, given)
+    absent, unexpected = _load_by_name(model.backbone, given)
     missing = [key for key in absent if not matches(key, _CONSTANT)]
     problems = describe_keys(
         (PREFIX + key for key in missing if not matches(key, fresh)),
@@ -219,7 +219,7 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         MisfitError: The weights do not fit; the message lists the keys.
     """
-    missing, unexpected = load_by_name(model, weights)
+    missing, unexpected = _load_by_name(model, weights)
     problems = describe_keys(missing, unexpected)
     if any(key.startswith('head.') for key in missing):
         problems += (
@@ -230,14 +230,10 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         raise MisfitError(problems)
 
 
-def load_by_name(
+def _load_by_name(
     model: nn.Module, weights: Mapping[str, Tensor]
 ) -> tuple[list[str], list[str]]:
-    """Fill a model with the tensors whose names it has.
-
-    Args:
-        model (nn.Module): The model, which may adapt them on the way.
-        weights (Mapping[str, Tensor]): A state dict.
+    """Fill a model, which may adapt the weights on the way.
 
     Returns:
         tuple[list[str], list[str]]: Keys of the model only, and of the
@@ -251,23 +247,17 @@ def load_by_name(
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         own = model.state_dict()
-        raise MisfitError(_describe_shapes(own, weights) or error) from None
+        shared = [key for key in own if key in weights]
+        others = [k for k in shared if own[k].shape != weights[k].shape]
+        if not others:
+            raise MisfitError(error) from None
+        verb = 'has another shape' if len(others) == 1 else 'have other shapes'
+        head = all(key.startswith('head.') for key in others)
+        differs = 'number of classes' if head else 'architecture'
+        first = others[0]
+        raise MisfitError(
+            f'{len(others)} of {len(shared)} tensors {verb} ({first} '
+            f'{tuple(weights[first].shape)}, config '
+            f'{tuple(own[first].shape)}): the config is for another {differs}'
+        ) from None
     return missing, unexpected
-
-
-def _describe_shapes(
-    own: Mapping[str, Tensor], given: Mapping[str, Tensor]
-) -> str:
-    shared = [key for key in own if key in given]
-    others = [key for key in shared if own[key].shape != given[key].shape]
-    if not others:
-        return ''
-    first = others[0]
-    verb = 'has another shape' if len(others) == 1 else 'have other shapes'
-    head = all(key.startswith('head.') for key in others)
-    differs = 'number of classes' if head else 'architecture'
-    return (
-        f'{len(others)} of {len(shared)} tensors {verb} ({first} '
-        f'{tuple(given[first].shape)}, config {tuple(own[first].shape)}): the '
-        f'config is for another {differs}'
-    )

@@ -51,7 +51,10 @@ def convert_checkpoint(
     """
     source, target = Path(source), Path(target)
     _check_target(target, source)
-    content = _read(source)
+    if source.is_file() and is_torchscript(source):
+        content: dict[str, Any] = dict(state_dict=read_torchscript(source))
+    else:
+        content = read_checkpoint(source)
     weights, others = _weights(content, source)
     try:
         converted, report = convert_weights(
@@ -92,27 +95,19 @@ def _own(value: Tensor) -> Tensor:
     return value.clone() if value.untyped_storage().nbytes() > size else value
 
 
-def _read(source: Path) -> dict[str, Any]:
-    if source.is_file() and is_torchscript(source):
-        return dict(state_dict=read_torchscript(source))
-    return read_checkpoint(source)
-
-
 def _weights(
     content: Mapping[str, Any], source: Path
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the model's weights, and what else the file has."""
     weights = weights_of(content, source, _ENTRIES)
-    others = [
-        key
+    others = {
+        f'[{printable(key)}]': 'beside the weights'
         for key, value in content.items()
         if weights is not content and value is not weights and key != 'meta'
-    ]
+    }
     if all(key.startswith(_WRAPPER) for key in weights):
         weights = {k.removeprefix(_WRAPPER): v for k, v in weights.items()}
-    return weights, {
-        f'[{printable(key)}]': 'beside the weights' for key in others
-    }
+    return weights, others
 
 
 def _dataset_meta(

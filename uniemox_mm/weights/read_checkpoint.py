@@ -152,16 +152,12 @@ def weights_of(
 
 def _find_problem(value: Tensor) -> str | None:
     """Describe a tensor that is not a plain array of numbers."""
-    dtype, layout = (
-        str(part).removeprefix('torch.')
-        for part in (value.dtype, value.layout)
-    )
     if value.is_nested:
         return 'nested'
     if value.layout != torch.strided:
-        return layout
+        return str(value.layout)
     if value.dtype not in _DTYPES:
-        return dtype
+        return str(value.dtype)
     if value.is_meta:
         return 'without content'
     held = value.untyped_storage().nbytes() // value.element_size()
@@ -174,17 +170,9 @@ def _find_problem(value: Tensor) -> str | None:
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read the weights of a checkpoint, and only weights.
+    """Read a checkpoint and take its weights, name -> tensor on the CPU.
 
-    Args:
-        path (str | Path): A checkpoint of MMEngine, or a plain state dict.
-
-    Returns:
-        dict[str, Tensor]: Name -> tensor, on the CPU.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: As in :func:`read_checkpoint`, or there are no weights.
+    Raises as :func:`read_checkpoint` and :func:`weights_of` do.
     """
     return weights_of(read_checkpoint(path), path)
 

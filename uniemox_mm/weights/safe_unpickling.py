@@ -152,15 +152,11 @@ class _TorchScript(pickle._Unpickler):
             return _Module
         if module == 'torch' and name in _DTYPES:
             return _DTYPES[name]
-        known = {
-            'torch._utils._rebuild_tensor_v2': _tensor,
-            'collections.OrderedDict': OrderedDict,
-        }
-        if f'{module}.{name}' not in known:
-            raise ValueError(
-                f'it asks for {module}.{name}; none of it was run'
-            )
-        return known[f'{module}.{name}']
+        if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
+            return _tensor
+        if (module, name) == ('collections', 'OrderedDict'):
+            return OrderedDict
+        raise ValueError(f'it asks for {module}.{name}; none of it was run')
 
     def persistent_load(self, pid: Any) -> Tensor:
         _, dtype, key, *_ = pid

@@ -122,11 +122,10 @@ def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
             f'its position embedding is of {position[1]} tokens; expected one '
             'for the class token and a square grid, such as 1 + 14 x 14 = 197'
         )
-    decoder = None
+    decoder, head = None, 'head.fc.weight'
     if any(key.startswith('neck.decoder_') for key in weights):
         inner = _shape(weights, 'neck.decoder_embed.weight', 2)[0]
         decoder = (inner, *_blocks(weights, 'neck.decoder_blocks.'))
-    head = 'head.fc.weight'
     pre_norm = any(key.startswith('backbone.pre_norm.') for key in weights)
     return ViTSizes(
         patches[0],
