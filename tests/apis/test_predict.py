@@ -74,7 +74,7 @@ def test_json_files_and_failures(capsys, work_dir, photos, tmp_path):
     options = ['--checkpoint', work_dir, '--batch-size', 2]
     code, out, err = predict(capsys, *inputs, *options, '--json')
     assert code == 1
-    no_image = f'{bad}: expected a readable image, but it is no image'
+    no_image = f'{bad}: expected a readable image, but it is not an image'
     gone = f'{tmp_path}/gone.png: no such image'
     problems = [f'{empty}: a folder without images', no_image, gone, no_image]
     assert err.splitlines() == problems

@@ -18,6 +18,7 @@ EMOSET = (
     'amusement', 'awe', 'contentment', 'excitement',
     'anger', 'disgust', 'fear', 'sadness',
 )  # fmt: skip
+FI = tuple(sorted(EMOSET))
 EKMAN = ('anger', 'disgust', 'fear', 'joy', 'sadness', 'surprise')
 UBE = ('anger', 'fear', 'joy', 'love', 'sadness', 'surprise')
 CAERS = ('Anger', 'Disgust', 'Fear', 'Happy', 'Neutral', 'Sad', 'Surprise')
@@ -82,7 +83,7 @@ def write_heco_labels(
 
 
 def read(name, root, split=SPLITS, **options):
-    """A miniature's dataset, of all splits unless told otherwise."""
+    """Read a miniature, by default all splits."""
     # Serializing collects garbage first, which takes most of the time here.
     options = dict(split=split, serialize_data=False, **options)
     return getattr(datasets, name.split('-')[0])(str(root), **options)
@@ -103,7 +104,7 @@ def class_names(dataset):
 
 
 def _caers(root: Path, count: int, size: int) -> list[str]:
-    """Names do not tell the class, and start anew in every folder."""
+    """Names do not tell the class and start at 1 in every folder."""
     in_test = round(0.3 * count)
     return [
         f'{part}/{emotion}/{i:04d}.png'
@@ -157,10 +158,12 @@ def _heco(root: Path, count: int, size: int) -> list[str]:
 
 MINIATURES = {
     'CAERS': _caers,
-    'FI': _folders(tuple(sorted(EMOSET))),
+    'FI': _folders(FI),
     'Emotion6': _folders(EKMAN, 'images/'),
     'UnbiasedEmo': _ube,
     'HECO': _heco,
     'HECO-folders': _folders(HECO),
     'Emo8': _folders(EMOSET),
 }
+# The datasets' classes.
+NAMES = tuple(name for name in MINIATURES if '-' not in name)

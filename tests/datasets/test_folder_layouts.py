@@ -1,4 +1,4 @@
-"""Traps of real downloads that are read all the same."""
+"""Variants of real downloads that are read all the same."""
 
 import shutil
 from collections import Counter
@@ -17,24 +17,20 @@ from tests.datasets.miniatures import (
 )
 
 
-def rename(root, old, new):
-    (root / old).rename(root / new)
-
-
 @pytest.mark.parametrize(
-    ('spelling', 'folders'),
+    'folders',
     [
-        ('Angry everywhere', ('train/Angry', 'test/Angry')),
-        ('one in each part', ('train/Anger', 'test/Angry')),
-        ('the other way round', ('train/Angry', 'test/Anger')),
-        ('upper case', ('train/ANGER', 'test/angry')),
+        ('train/Angry', 'test/Angry'),
+        ('train/Anger', 'test/Angry'),
+        ('train/Angry', 'test/Anger'),
+        ('train/ANGER', 'test/angry'),
     ],
 )
-def test_caers_calls_it_anger_or_angry(tmp_path, spelling, folders):
+def test_caers_calls_it_anger_or_angry(tmp_path, folders):
     write_miniature('CAERS', tmp_path)
     before = Counter(class_names(read('CAERS', tmp_path)).values())
     for folder in folders:
-        rename(tmp_path, Path(folder).parent / 'Anger', folder)
+        (tmp_path / folder).parent.joinpath('Anger').rename(tmp_path / folder)
     found = class_names(read('CAERS', tmp_path))
     assert Counter(found.values()) == before
     assert {Path(p).parent.as_posix() for p, c in found.items()} >= {*folders}

@@ -6,7 +6,7 @@ import pytest
 
 from uniemox_mm.datasets.image_lists import ImageList, list_images
 
-FORMS = {
+FORMATS = {
     'emoset.json': [['awe', 'b/x.jpg', 'c.json'], ['awe', 7, 'a.jpg', 'd']],
     'mm.json': dict(
         metainfo={},
@@ -23,13 +23,13 @@ FORMS = {
 
 
 def write(folder, name):
-    content = FORMS[name]
+    content = FORMATS[name]
     text = content if isinstance(content, str) else json.dumps(content)
     (folder / name).write_text(text)
     return folder / name
 
 
-@pytest.mark.parametrize('name', FORMS)
+@pytest.mark.parametrize('name', FORMATS)
 def test_annotation_files(tmp_path, name):
     images = list_images([write(tmp_path, name)])
     assert images == ImageList(tmp_path, ('b/x.jpg', 'a.jpg'))
@@ -109,9 +109,8 @@ def test_several_sources_are_joined_once(tmp_path):
 )
 def test_other_files_are_refused(tmp_path, content, message):
     (tmp_path / 'a.json').write_text(content)
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(ValueError, match=f'{tmp_path}/a.json.*{message}'):
         list_images([tmp_path / 'a.json'])
-    assert str(tmp_path / 'a.json') in str(error.value)
 
 
 def test_sources_that_do_not_fit(tmp_path):
@@ -119,9 +118,9 @@ def test_sources_that_do_not_fit(tmp_path):
         list_images([tmp_path / 'none'])
     (tmp_path / 'a').mkdir()
     (tmp_path / 'b').mkdir()
-    with pytest.raises(ValueError, match='name with root what'):
+    with pytest.raises(ValueError, match=r'a.*b: different roots'):
         list_images([tmp_path / 'a', tmp_path / 'b'])
-    with pytest.raises(ValueError, match='is not below'):
+    with pytest.raises(ValueError, match=r'a: not below .*b'):
         list_images([tmp_path / 'a'], root=tmp_path / 'b')
     with pytest.raises(ValueError, match='no images found'):
         list_images([tmp_path / 'a'])

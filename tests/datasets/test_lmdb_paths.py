@@ -52,16 +52,15 @@ def test_an_image_in_a_database_is_that_of_the_file(store):
     [
         ('image.lmdb/awe/b.png', 'no such image'),
         ('other.lmdb/awe/a.png', 'no such image'),
-        ('image.lmdb/awe/text.png', 'it is no image'),
+        ('image.lmdb/awe/text.png', 'not an image'),
     ],
 )
 def test_what_is_not_there_is_a_bad_sample(store, name, message):
-    with pytest.raises(BadSampleError, match=message) as error:
+    with pytest.raises(BadSampleError, match=f'{store / name}.*{message}'):
         load(store / name)
-    assert str(store / name) in str(error.value)
 
 
-def test_a_missing_library_is_no_bad_sample(store, monkeypatch):
+def test_a_missing_library_is_not_a_bad_sample(store, monkeypatch):
     def absent(*_, **__):
         raise ImportError('Please run "pip install lmdb"')
 

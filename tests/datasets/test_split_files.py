@@ -1,16 +1,18 @@
-"""train.json, val.json and test.json in the place of a random division."""
+"""Split files instead of random splits."""
 
 import json
 
 import pytest
 
-from tests.datasets.miniatures import class_names, names, read, write_miniature
+from tests.datasets.miniatures import (
+    FI,
+    class_names,
+    names,
+    read,
+    write_miniature,
+)
 from uniemox_mm.utils.json_files import write_openmmlab
 
-FI = (
-    'amusement', 'anger', 'awe', 'contentment',
-    'disgust', 'excitement', 'fear', 'sadness',
-)  # fmt: skip
 ROWS = dict(
     train=[('fear/fear_00003.jpg', 6), ('awe/awe_00001.jpg', 2)],
     val=[('anger/anger_00002.jpg', 1)],
@@ -103,71 +105,41 @@ def test_a_missing_file_says_how_to_write_it(gone, root):
     write_splits(root)
     (root / f'{gone}.json').unlink()
     text = refusal(root, ['train', 'val', 'test'], FileNotFoundError)
-    holds = [f'{emotion}/' for emotion in FI]
-    holds += [f'{split}.json' for split in ROWS if split != gone]
-    assert text == (
-        f'{root / gone}.json: no such split file; {root} holds '
-        f'{", ".join(sorted(holds))}. '
-        f'tools/dataset_converters/make_splits.py FI {root} writes all three'
-    )
-    left = next(split for split in ROWS if split != gone)
-    assert len(read('FI', root, left)) == len(ROWS[left])
+    left = [split for split in ROWS if split != gone]
+    for part in (f'{root / gone}.json', 'awe/', f'{left[0]}.json'):
+        assert part in text
+    assert f'make_splits.py FI {root} writes' in text
+    assert len(read('FI', root, left[0])) == len(ROWS[left[0]])
 
 
 def test_a_missing_split_dir_is_named(root):
     text = refusal(root, 'val', FileNotFoundError, split_dir='mine')
-    assert text.startswith(
-        f'{root}/mine/val.json: no such split file; there is no folder '
-        f'{root}/mine. tools/dataset_converters/make_splits.py FI {root} '
-        f'--out {root}/mine writes all three'
-    )
+    assert f'{root}/mine/val.json: no such split file' in text
+    assert f'make_splits.py FI {root} --out {root}/mine writes' in text
 
 
 @pytest.mark.parametrize(
-    ('content', 'what'),
+    ('content', 'cause'),
     [
-        (
-            [['awe', 'awe/awe_00000.jpg', 'a.json']],
-            'expected an OpenMMLab 2.0 object as make_splits.py writes it, '
-            'but found list',
-        ),
-        (
-            dict(images=[], metainfo={}),
-            'expected {"metainfo": {...}, "data_list": [...]}, but found the '
-            "keys ['images', 'metainfo']",
-        ),
-        (
-            dict(data_list=[dict(img_path='a.jpg')]),
-            "entry 0 is {'img_path': 'a.jpg'}; expected an object with at "
-            'least img_path (a string) and gt_label',
-        ),
-        (
-            dict(data_list=[dict(img_path='a.jpg', gt_label=8)]),
-            'entry 0 has the label 8; expected 0 to 7',
-        ),
+        ([['awe', 'awe/awe_00000.jpg', 'a.json']], 'found list'),
+        (dict(images=[], metainfo={}), "keys ['images', 'metainfo']"),
+        (dict(data_list=[dict(img_path='a.jpg')]), 'entry 0 is {'),
+        (dict(data_list=[dict(img_path='a.jpg', gt_label=8)]), 'label 8; exp'),
         (
             dict(data_list=[dict(img_path='a.jpg', gt_label=[1])]),
-            'entry 0 has the label [1]; expected 0 to 7',
+            'label [1]; expected 0 to 7',
         ),
-        (
-            dict(data_list=[], metainfo=dict(classes=FI[:7])),
-            f'its classes are {FI[:7]}, expected {FI}',
-        ),
-        (
-            dict(data_list=[], metainfo=dict(classes=FI[::-1])),
-            f'its classes are {FI[::-1]}, expected {FI}',
-        ),
+        (dict(data_list=[], metainfo=dict(classes=FI[:7])), "'excitement',"),
+        (dict(data_list=[], metainfo=dict(classes=FI[::-1])), "('sadness',"),
+        (dict(data_list=[], metainfo=dict(classes=8)), 'classes are 8'),
+        ('{"data_list": [', 'not valid JSON'),
     ],
 )
-def test_wrong_files_are_refused(content, what, root):
-    (root / 'train.json').write_text(json.dumps(content))
-    assert refusal(root) == f'{root}/train.json: {what}'
-
-
-def test_a_file_that_is_cut_off_is_refused(root):
-    (root / 'train.json').write_text('{"data_list": [')
-    text = refusal(root)
-    assert text.startswith(f'{root}/train.json: not valid JSON (')
+def test_wrong_files_are_refused(content, cause, root):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (root / 'train.json').write_text(text)
+    message = refusal(root)
+    assert f'{root}/train.json: ' in message and cause in message
 
 
 @pytest.mark.parametrize('files', [False, True])
@@ -175,15 +147,5 @@ def test_a_split_without_images_is_named(files, tmp_path):
     write_miniature('FI', tmp_path, per_class=1)
     if files:
         (tmp_path / 'val.json').write_text('{"data_list": []}')
-    with pytest.raises(ValueError, match='val'):
-        read('FI', tmp_path, 'val', **{})
-        from uniemox_mm.datasets import FI
-
-        FI(str(tmp_path), split='val')
-
-
-def test_classes_that_are_no_list(tmp_path):
-    content = dict(metainfo=dict(classes=8), data_list=[])
-    (tmp_path / 'train.json').write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r'train\.json: its classes are 8'):
-        read('FI', tmp_path, 'train')
+    with pytest.raises(ValueError, match='no images for val'):
+        read('FI', tmp_path, 'val')

@@ -294,8 +294,8 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
         (21, 'is empty'),
         (22, 'is not finite'),
         (23, 'is outside the image'),
-        (24, 'is not rows of five values'),
-        (25, 'is not made of numbers'),
+        (24, 'does not have five values'),
+        (25, 'is not numeric'),
         (26, 'not a list'),
         (27, 'has no entry'),
     ):

@@ -128,7 +128,7 @@ def test_command_lines_say_what_is_wrong(tmp_path, monkeypatch):
         (
             LOOK,
             [text, '--checkpoint', work_dir],
-            f'{text}: expected a readable image, but it is no image',
+            f'{text}: expected a readable image, but it is not an image',
         ),
         (
             LOOK,

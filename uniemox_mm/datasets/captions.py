@@ -1,6 +1,6 @@
-"""Sentences from EmoSet's attributes, the texts T of UniEmoX.
+"""Captions from EmoSet's attributes, the texts T of UniEmoX.
 
-The template, parts in brackets only where the attribute is there::
+The template, with the parts in brackets if the attribute is given::
 
     A [{brightness}, ][{colorfulness} ]photo[ that evokes {emotion}][,
     showing a [{expression} ]person[ {action}]][ {in|on|at} a {scene}][, with
@@ -86,13 +86,13 @@ ATTRIBUTES = (
 
 
 def describe(attributes: Mapping, emotion: str | None = None) -> str:
-    """Writes one English sentence from whatever attributes there are.
+    """Write one English sentence from the given attributes.
 
     Args:
         attributes (Mapping): Any of ``brightness`` and ``colorfulness``
             (0.0 to 1.0), ``scene``, ``facial_expression``, ``human_action``
             (strings of EmoSet), ``object`` (a list of strings); None counts
-            as not there, other keys are ignored.
+            as missing, other keys are ignored.
         emotion (str, optional): The emotion to name. Defaults to None, which
             leaves it out.
 
@@ -130,7 +130,7 @@ def describe(attributes: Mapping, emotion: str | None = None) -> str:
 
 
 def with_article(noun: str) -> str:
-    """Puts "a" or "an" before a noun, by its first letter."""
+    """Put "a" or "an" before a noun, by its first letter."""
     hour_like = noun.startswith(('honest', 'hour'))
     you_like = noun.startswith(('uni', 'eu', 'one', 'use'))
     vowel = noun[0] in 'aeiou'

@@ -1,4 +1,4 @@
-"""Finds labelled images in a download with one folder a class."""
+"""Find labelled images in a download with one folder a class."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ class LabelledImage:
         label (int): Its class.
         part (str): The split that it was shipped in, blank where the
             download is not split.
-        group (str): What keeps its share in every split: the folder that
-            the image is in, or its class.
+        group (str): Images of a group are split by the same ratios: the
+            folder that the image is in, or its class.
         more (dict): Further entries of its row, such as ``persons``.
     """
 
@@ -33,7 +33,7 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Where the folders of a dataset's classes are.
+    """Layout of the class folders of a dataset.
 
     Attributes:
         classes (Sequence[str]): Names of the classes, in order.
@@ -45,8 +45,8 @@ class FolderLayout:
             found in downloads -> class.
         nested (bool): Whether there are folders within those of the classes,
             with no image beside them.
-        others (Mapping[str, str]): Folder -> what a download that has it
-            probably is, for the message; '' for one that is not nested.
+        others (Mapping[str, str]): Folder -> hint on the dataset that a
+            download with it probably is; '' for one that is not nested.
     """
 
     classes: Sequence[str]
@@ -57,7 +57,7 @@ class FolderLayout:
     others: Mapping[str, str] = field(default_factory=dict)
 
     def labels(self) -> dict[str, int]:
-        """Name of a class folder, casefolded -> class."""
+        """Map the casefolded names of class folders to classes."""
         known = {name.casefold(): i for i, name in enumerate(self.classes)}
         for alias, name in self.aliases.items():
             known[alias.casefold()] = known[name.casefold()]
@@ -65,20 +65,20 @@ class FolderLayout:
 
 
 class LayoutError(ValueError):
-    """A folder is not laid out as the dataset is."""
+    """A folder has another layout than the dataset."""
 
 
 def scan_class_folders(
     root: Path, layout: FolderLayout
 ) -> list[LabelledImage]:
-    """Lists a download's images with their classes.
+    """List a download's images with their classes.
 
     Names of folders are compared without regard to case. Folders that hold
     no images are ignored, and so are images beside the class folders.
 
     Args:
         root (Path): The download.
-        layout (FolderLayout): How it should look.
+        layout (FolderLayout): The expected layout.
 
     Returns:
         list[LabelledImage]: By part, class and name.
@@ -89,9 +89,7 @@ def scan_class_folders(
     """
     base = _find_base(root, layout)
     if base is None:
-        raise LayoutError(
-            f'no folder of any of its classes is there{_hint(root, layout)}'
-        )
+        raise LayoutError(f'no class folder found{_hint(root, layout)}')
     if layout.parts != ('',):
         _refuse_other_parts(base, layout)
     images: list[LabelledImage] = []
@@ -99,7 +97,7 @@ def scan_class_folders(
     for part in layout.parts:
         folder = find_folder(base, part)
         if folder is None:
-            raise LayoutError(f'there is no folder {part}')
+            raise LayoutError(f'no folder {part}')
         other = seen.setdefault(folder.resolve(), part)
         if other != part:
             raise LayoutError(f'{part} and {other} are the same folder')
@@ -108,7 +106,7 @@ def scan_class_folders(
 
 
 def find_folder(root: Path, name: str) -> Path | None:
-    """A folder by its name, without regard to case where need be."""
+    """Find a folder by its name, ignoring case if need be."""
     if (root / name).is_dir():
         return root / name
     for child in _folders(root):
@@ -118,7 +116,7 @@ def find_folder(root: Path, name: str) -> Path | None:
 
 
 def _find_base(root: Path, layout: FolderLayout) -> Path | None:
-    """The folder of the parts, or of the classes where there are none."""
+    """Find the folder of the parts, or of the classes if there are none."""
     for place in layout.places:
         base = find_folder(root, place)
         if base is not None and any(
@@ -142,9 +140,9 @@ def _hint(root: Path, layout: FolderLayout) -> str:
     if inside:
         names = ', '.join(folder.name for folder in inside)
         return (
-            f', but in each of {names}: if these are splits of it, put their '
-            'images into one folder a class again, or write split files as '
-            'make_splits.py does'
+            f', but there are some in each of {names}: if these are splits, '
+            'put their images into one folder per class, or write split files '
+            'as make_splits.py does'
         )
     return ''
 
@@ -154,7 +152,7 @@ def _refuse_other_parts(base: Path, layout: FolderLayout) -> None:
     for child in _folders(base):
         if child.name.casefold() not in parts and _classes_in(child, layout):
             raise LayoutError(
-                f'{child.name} holds class folders too, beside '
+                f'{child.name} has class folders too, besides '
                 f'{" and ".join(layout.parts)}'
             )
 
@@ -176,8 +174,9 @@ def _scan_part(
         elif found:
             other = layout.others.get(child.name.casefold())
             raise LayoutError(
-                f'{child} holds images ({len(found)}), but there is no class '
-                f'{child.name!r}' + (f'. {other}' if other else '')
+                f'{child} holds images ({len(found)}), but '
+                f'{child.name!r} is not a class'
+                + (f'. {other}' if other else '')
             )
         if layout.nested:
             _refuse_flat(child.relative_to(root).as_posix(), found, layout)
@@ -218,7 +217,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def listing(folder: str | Path) -> str:
-    """The first names in a folder, for messages."""
+    """List the first names in a folder, for messages."""
     names = sorted(
         path.name + ('/' if path.is_dir() else '')
         for path in Path(folder).iterdir()

@@ -1,4 +1,4 @@
-"""Pixels from image files, in one way everywhere."""
+"""Decode image files to upright BGR arrays."""
 
 import io
 from typing import NamedTuple
@@ -7,11 +7,9 @@ import mmcv
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-_SCALES = (1, 2, 4, 8)  # what decoders of JPEG can divide the size by
-
 
 class DecodedImage(NamedTuple):
-    """An image, maybe decoded smaller than it is.
+    """An image, possibly decoded smaller than it is.
 
     Attributes:
         pixels (np.ndarray): (h, w, 3) uint8, BGR, upright by EXIF; h and w
@@ -27,12 +25,12 @@ class DecodedImage(NamedTuple):
 
 
 def is_upright(image: Image.Image) -> bool:
-    """Whether EXIF has the pixels shown as they are stored."""
+    """Return whether EXIF leaves the pixels as they are stored."""
     return _orientation(image) == 1
 
 
 def lies_on_its_side(image: Image.Image) -> bool:
-    """Whether EXIF swaps width and height."""
+    """Return whether EXIF swaps width and height."""
     return _orientation(image) in (5, 6, 7, 8)
 
 
@@ -41,13 +39,13 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_eight_bit(image: Image.Image) -> Image.Image:
-    """Scales gray of 16 bit, which Pillow would clip to white, to 8.
+    """Scale 16-bit gray, which Pillow would clip to white, to 8 bits.
 
     Args:
         image (Image): Of any mode.
 
     Returns:
-        Image: The same, or of mode L where it was of 16 bit.
+        Image: The same, or of mode L if it had 16 bits.
     """
     if not image.mode.startswith('I'):
         return image
@@ -59,10 +57,10 @@ def to_eight_bit(image: Image.Image) -> Image.Image:
 
 
 def to_bgr(image: Image.Image) -> np.ndarray:
-    """An image of any mode as MMCV has it.
+    """Convert an image of any mode to an array as MMCV reads it.
 
     Args:
-        image (Image): Palette, gray of 8 or 16 bit, CMYK, with alpha (which
+        image (Image): Palette, gray of 8 or 16 bits, CMYK, with alpha (which
             is dropped) or RGB.
 
     Returns:
@@ -79,49 +77,44 @@ def to_bgr(image: Image.Image) -> np.ndarray:
 
 
 def decoding_scale(width: int, height: int, short_side: int | None) -> int:
-    """How much smaller a JPEG may be decoded.
+    """Return the factor by which a JPEG may be decoded smaller.
 
     Args:
-        width (int): Of the file's image, in pixels.
-        height (int): The same.
-        short_side (int, optional): What the shorter side must keep at
-            least, in pixels. None keeps all.
+        width (int): Width of the file's image, in pixels.
+        height (int): Height, in pixels.
+        short_side (int, optional): Pixels that the shorter side must keep at
+            least. None keeps all.
 
     Returns:
-        int: The largest of 1, 2, 4 and 8 that leaves that much, 1 where the
+        int: The largest of 1, 2, 4 and 8 that leaves that many, 1 where the
         image is smaller anyway.
     """
     side = min(width, height)
     least = side if short_side is None else short_side
-    kept = [s for s in _SCALES if s <= side and -(-side // s) >= least]
+    kept = [s for s in (1, 2, 4, 8) if s <= side and -(-side // s) >= least]
     return max(kept, default=1)
 
 
 def decode(content: bytes) -> np.ndarray:
-    """Decodes the content of an image file, as :func:`to_bgr`.
-
-    Raises:
-        UnidentifiedImageError: It is no image.
-        Exception: It is a broken one; decoders raise what they like.
-    """
+    """Decode an image file as :func:`decode_scaled`, at its full size."""
     return decode_scaled(content, None).pixels
 
 
 def decode_scaled(content: bytes, short_side: int | None) -> DecodedImage:
-    """Decodes an image file, JPEGs at a fraction of their size if allowed.
+    """Decode an image file, JPEGs at a fraction of their size if allowed.
 
     Args:
         content (bytes): The file.
         short_side (int, optional): JPEGs are decoded at the smallest of 1,
             1 / 2, 1 / 4 and 1 / 8 of their size whose shorter side still has
-            that many pixels; other formats are never. None decodes all.
+            that many pixels; other formats never are. None decodes all.
 
     Returns:
         DecodedImage: The image.
 
     Raises:
-        UnidentifiedImageError: It is no image.
-        Exception: It is a broken one; decoders raise what they like.
+        UnidentifiedImageError: The content is not an image.
+        Exception: The image is broken; decoders raise errors of any type.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -129,7 +122,7 @@ def decode_scaled(content: bytes, short_side: int | None) -> DecodedImage:
             scale = decoding_scale(width, height, short_side)
             if scale > 1:
                 image.draft(None, (width // scale, height // scale))
-                if image.size == (width, height):  # no JPEG
+                if image.size == (width, height):  # not a JPEG
                     scale = 1
             pixels = to_bgr(image)
             if lies_on_its_side(image):

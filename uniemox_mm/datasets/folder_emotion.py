@@ -155,7 +155,7 @@ class FolderEmotionDataset(BaseEmotionDataset):
                 there = (
                     f'{folder} holds {listing(folder)}'
                     if folder.is_dir()
-                    else f'there is no folder {folder}'
+                    else f'{folder} does not exist'
                 )
                 raise FileNotFoundError(
                     f'{path}: no such split file; {there}. '

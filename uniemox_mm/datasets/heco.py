@@ -37,15 +37,15 @@ class HECO(FolderEmotionDataset):
         ├── Data/<image> (or Images)       ├── Surprise/<image> ...
         └── Labels/HECO_Labels.csv         └── Excitement/ Happiness/ ...
 
-    Splits divide images, never the people of one. As released every sample
-    has ``persons``, so that :class:`PersonCrop` can cut them out.
+    The people of an image are always in the same split. As released every
+    sample has ``persons``, so that :class:`PersonCrop` can cut them out.
 
     Args:
         data_root (str): The folder above.
-        people (str): 'largest' makes a sample of each image, labelled by its
+        people (str): 'largest' makes one sample per image, labelled by its
             largest person, as a folder a class would have it; 'all' makes
-            one of each annotated person, with the box of that person alone
-            (as released only). Defaults to 'largest'.
+            one per annotated person, with the box of that person alone (as
+            released only). Defaults to 'largest'.
         **kwargs: Those of :class:`FolderEmotionDataset`.
     """
 
@@ -81,12 +81,12 @@ class HECO(FolderEmotionDataset):
         inside = [path.parents[1] for path in root.glob(f'*/{_LABELS}')]
         if len(inside) == 1:
             raise LayoutError(
-                f'no {_LABELS} is there. Perhaps data_root is {inside[0]}'
+                f'no {_LABELS}. Perhaps data_root is {inside[0]}'
             )
         return scan_class_folders(root, cls.LAYOUT)
 
     def load_data_list(self) -> list[dict]:
-        """As the base class, by ``people`` with a sample a person.
+        """Read the samples, one per person with ``people='all'``.
 
         Raises:
             ValueError: ``people='all'``, but people are not annotated.
@@ -96,8 +96,8 @@ class HECO(FolderEmotionDataset):
             return rows
         if any('person_labels' not in row for row in rows):
             raise ValueError(
-                f"{self.data_root}: people='all' needs {_LABELS}, which says "
-                'who is in an image, or split files that were made from it'
+                f"{self.data_root}: people='all' needs {_LABELS}, or split "
+                'files that were made from it'
             )
         return [
             dict(img_path=row['img_path'], gt_label=label, persons=[box])
@@ -109,10 +109,10 @@ class HECO(FolderEmotionDataset):
 
 
 def _read_labels(root: Path) -> list[LabelledImage]:
-    """One image a name in the table, its largest person first."""
+    """Read one image per name in the table, its largest person first."""
     found = find_folder(root, 'Data') or find_folder(root, 'Images')
     if found is None:
-        raise LayoutError(f'{_LABELS} is there, but no folder Data or Images')
+        raise LayoutError(f'{_LABELS} exists, but no folder Data or Images')
     people = _read_people(root / _LABELS)
     there = {path.name for path in found.iterdir()}
     gone = sorted(people.keys() - there)
@@ -124,7 +124,7 @@ def _read_labels(root: Path) -> list[LabelledImage]:
     if gone:
         print_log(
             f'{root}: {len(gone)} of the {len(people)} images that {_LABELS} '
-            f'lists are not there and are left out, the first: {gone[0]}',
+            f'lists are missing and left out, the first: {gone[0]}',
             logger='current',
             level=logging.WARNING,
         )
@@ -144,20 +144,20 @@ def _read_labels(root: Path) -> list[LabelledImage]:
 
 
 def _read_people(path: Path) -> dict[str, list[tuple[list[float], int]]]:
-    """Image -> box and class of each of its people."""
+    """Map each image to the boxes and classes of its people."""
     people: dict[str, list[tuple[list[float], int]]] = {}
     try:
         text = path.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
-        raise LayoutError(f'{_LABELS} is no text in UTF-8: {error}') from None
+        raise LayoutError(f'{_LABELS} is not UTF-8 text: {error}') from None
     table = csv.DictReader(io.StringIO(text, newline=''))
     names = [(name or '').strip() for name in table.fieldnames or ()]
     table.fieldnames = names
     missing = set(_COLUMNS) - set(names)
     if missing:
         raise LayoutError(
-            f'{_LABELS} has the columns {names}; there is no '
-            f'{", ".join(sorted(missing))}'
+            f'{_LABELS} has no column {", ".join(sorted(missing))}, but '
+            f'{names}'
         )
     try:
         for row in table:
@@ -165,7 +165,7 @@ def _read_people(path: Path) -> dict[str, list[tuple[list[float], int]]]:
             people.setdefault(name, []).append(person)
     except csv.Error as error:
         raise LayoutError(
-            f'{_LABELS} is no table after line {table.line_num}: {error}'
+            f'{_LABELS} is not CSV after line {table.line_num}: {error}'
         ) from None
     if not people:
         raise LayoutError(f'{_LABELS} lists no people')

@@ -1,4 +1,4 @@
-"""The images of a folder or of an annotation file, whatever its format."""
+"""List the images of folders and annotation files of any format."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ class ImageList:
     names: tuple[str, ...]
 
     def sha256(self) -> str:
-        """A hash of the names, their order, and the sizes of the files."""
+        """Hash the names, their order, and the sizes of the files."""
         digest = hashlib.sha256()
         for name in self.names:
             path = self.root / name
@@ -41,7 +41,7 @@ class ImageList:
 def list_images(
     sources: Sequence[str | Path], root: str | Path | None = None
 ) -> ImageList:
-    """Lists the images of folders and annotation files.
+    """List the images of folders and annotation files.
 
     An annotation file is EmoSet's list of rows, a list of paths, OpenMMLab 2.0
     (``data_list[].img_path``), COCO (``images[].file_name``), or text with a
@@ -57,8 +57,8 @@ def list_images(
         ImageList: The images, in the files' order and sorted in folders.
 
     Raises:
-        FileNotFoundError: There is no such folder or file.
-        ValueError: A file is of no known format, no image is listed, or the
+        FileNotFoundError: A folder or file is missing.
+        ValueError: A file has an unknown format, no image is listed, or the
             sources have different roots and none is given.
     """
     paths = [Path(source) for source in sources]
@@ -68,8 +68,8 @@ def list_images(
     roots = {p if p.is_dir() else p.parent for p in paths}
     if root is None and len(roots) > 1:
         raise ValueError(
-            f'{", ".join(map(str, sorted(roots)))}: name with root what all '
-            'the paths are relative to'
+            f'{", ".join(map(str, sorted(roots)))}: different roots; give '
+            'root, the folder that all paths are relative to'
         )
     base = Path(root) if root is not None else roots.pop()
     names: dict[str, None] = {}
@@ -86,7 +86,7 @@ def list_images(
 
 
 def search_images(folder: Path, base: Path) -> list[str]:
-    """Paths of all images in a folder and below, relative to ``base``.
+    """Find all images in a folder and below, relative to ``base``.
 
     Hidden files are left out, links are followed.
 
@@ -96,7 +96,7 @@ def search_images(folder: Path, base: Path) -> list[str]:
     """
     below = folder.is_relative_to(base)  # also a link to somewhere else
     if not below and not folder.resolve().is_relative_to(base.resolve()):
-        raise ValueError(f'{folder}: is not below {base}')
+        raise ValueError(f'{folder}: not below {base}')
     found: list[str] = []
     seen: set[Path] = set()
     start = folder.resolve()
@@ -127,7 +127,7 @@ def _not_readable(error: OSError) -> None:
 
 
 def _name_in(row: object) -> object:
-    """The image of a row of EmoSet's kind, or of a plain list of paths."""
+    """Return the image of a row of EmoSet or of a plain list of paths."""
     if isinstance(row, list):
         return row[-2] if len(row) in (3, 4) else None
     return row
@@ -145,7 +145,7 @@ def _read(path: Path) -> Iterator[str]:
         try:
             lines = path.read_text(encoding='utf-8').splitlines()
         except UnicodeDecodeError as error:
-            raise ValueError(f'{path}: is no text ({error})') from None
+            raise ValueError(f'{path}: not UTF-8 text ({error})') from None
         for line in filter(str.strip, lines):
             name, *label = line.strip().rsplit(None, 1)
             is_label = label and label[0].isdigit()

@@ -1,4 +1,4 @@
-"""Images in an LMDB, under paths that look like those of files."""
+"""Read images in an LMDB under paths that look like those of files."""
 
 import os
 from pathlib import Path, PurePath
@@ -6,13 +6,13 @@ from pathlib import Path, PurePath
 from mmengine.fileio import LmdbBackend, LocalBackend, register_backend
 
 _OPEN: dict[Path, LmdbBackend] = {}
-# LMDB cannot be taken along into a forked process: it is closed before, and
-# opened again by whoever reads next.
+# LMDB must not be open across a fork: it is closed before, and opened again
+# by the next reader.
 os.register_at_fork(before=_OPEN.clear)
 
 
 def split_lmdb_path(path: str | Path) -> tuple[Path, str] | None:
-    """Splits ``root/image.lmdb/awe/awe_00000.jpg``.
+    """Split a path such as ``root/image.lmdb/awe/awe_00000.jpg``.
 
     Returns:
         tuple[Path, str] | None: The database and the key in it, or None for
@@ -22,7 +22,7 @@ def split_lmdb_path(path: str | Path) -> tuple[Path, str] | None:
     named = [i for i, part in enumerate(parts[:-1]) if part.endswith('.lmdb')]
     for i in reversed(named):
         database = Path(*parts[: i + 1])
-        # A folder may have such a name and be none; a missing one counts.
+        # A plain folder may have such a name; a missing database counts.
         if (database / 'data.mdb').exists() or not database.exists():
             return database, '/'.join(parts[i + 1 :])
     return None
@@ -35,10 +35,10 @@ class LocalOrLmdbBackend(LocalBackend):
     """
 
     def get(self, filepath: str | Path) -> bytes:
-        """Reads a file, or what an LMDB has under the rest of the path.
+        """Read a file, or the value of an LMDB under the rest of the path.
 
         Raises:
-            FileNotFoundError: There is no such file, database or key.
+            FileNotFoundError: The file, database or key is missing.
             ImportError: lmdb is not installed.
         """
         split = split_lmdb_path(filepath)
@@ -51,7 +51,7 @@ class LocalOrLmdbBackend(LocalBackend):
             _OPEN[database] = LmdbBackend(database)
         content = _OPEN[database].get(key)
         if content is None:
-            raise FileNotFoundError(f'{database}: has no {key}')
+            raise FileNotFoundError(f'{database}: no key {key}')
         return content
 
 

@@ -1,4 +1,4 @@
-"""Person boxes: reading their file, and refusing broken ones."""
+"""Read and check person boxes."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from .errors import BadSampleError
 
 
 def read_person_file(path: str | Path) -> dict[str, list]:
-    """Reads a boxes file in OpenMMLab 2.0 format.
+    """Read a boxes file in OpenMMLab 2.0 format.
 
     The format is ``{"metainfo": {...}, "data_list": [{"img_path": ...,
     "persons": [[x1, y1, x2, y2, score], ...]}, ...]}`` with paths relative to
@@ -24,7 +24,7 @@ def read_person_file(path: str | Path) -> dict[str, list]:
         found.
 
     Raises:
-        ValueError: The file is not of this format.
+        ValueError: The file has another format.
     """
     content = read_json(path)
     try:
@@ -40,7 +40,7 @@ def read_person_file(path: str | Path) -> dict[str, list]:
 def check_persons(
     persons: object, image: str, height: int, width: int
 ) -> np.ndarray:
-    """Checks the boxes of an image and clips them to it.
+    """Check the boxes of an image and clip them to it.
 
     Args:
         persons (object): Rows of x1, y1, x2, y2, score in pixels.
@@ -66,11 +66,11 @@ def check_persons(
     try:
         boxes = np.asarray(persons, dtype=np.float32)
     except (TypeError, ValueError):
-        raise bad(persons, 'is not made of numbers') from None
+        raise bad(persons, 'is not numeric') from None
     if boxes.size == 0:
         return np.zeros((0, 5), np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 5:
-        raise bad(persons, 'is not rows of five values')
+        raise bad(persons, 'does not have five values')
     for box in boxes:
         x1, y1, x2, y2, _ = box
         if not np.isfinite(box).all():

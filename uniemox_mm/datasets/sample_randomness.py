@@ -1,4 +1,4 @@
-"""Randomness that belongs to a sample instead of a worker."""
+"""Random state that belongs to a sample instead of a worker."""
 
 import random
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import torch
 
 
 def derive_seed(*keys: int) -> int:
-    """Mixes non-negative integers into a seed in [0, 2**32)."""
+    """Mix non-negative integers into a seed in [0, 2**32)."""
     return int(np.random.SeedSequence(keys).generate_state(1)[0])
 
 
 @contextmanager
 def seeded(*keys: int) -> Iterator[None]:
-    """Runs a block under its own seed and puts the old random state back.
+    """Run a block under its own seed and restore the random state after.
 
     Covers Python's, NumPy's and torch's CPU generators, the three that
     transforms draw from. With the keys (seed, epoch, index) the augmentation
@@ -23,7 +23,7 @@ def seeded(*keys: int) -> Iterator[None]:
     what they did before, or on whether the run was resumed.
 
     Args:
-        *keys (int): What the seed is made from, all non-negative.
+        *keys (int): Non-negative integers that make the seed.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     seed = derive_seed(*keys)

@@ -216,7 +216,7 @@ def write_tiny(path):
 BROKEN = [
     (
         write_text,
-        'expected a readable image, but it is no image',
+        'expected a readable image, but it is not an image',
     ),
     (
         write_truncated,

@@ -145,7 +145,7 @@ def test_from_an_upload_to_its_emotion(url, models, tmp_path):
         page.upload(note)
         wait(lambda: page.text('#problem'), 'the problem')
         assert page.text('#problem') == (
-            'notes.txt: expected a readable image, but it is no image'
+            'notes.txt: expected a readable image, but it is not an image'
         )
         wait(lambda: not page.all('#emotions'), 'no box of emotions')
         assert not page.all('#people img') + page.all('#painted img')

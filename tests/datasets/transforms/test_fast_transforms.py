@@ -1,4 +1,4 @@
-"""The fast transforms give the pixels of those that they stand in for."""
+"""The fast transforms give the pixels of those that they replace."""
 
 import numpy as np
 import pytest
@@ -85,15 +85,8 @@ def test_torch_draws_the_same_crops():
 
 @pytest.mark.parametrize('kind', ['FastResize', 'FastRandomResizedCrop'])
 def test_refuses_what_it_cannot_do(kind):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=r"'torch'.*but is 'jax'"):
         TRANSFORMS.build(dict(type=kind, scale=40, backend='jax'))
-    assert str(error.value).endswith(
-        "backend must be one of ('cv2', 'pillow', 'torch'), but is 'jax'"
-    )
     lanczos = dict(backend='torch', interpolation='lanczos')
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=r"'torch'.*'bicubic'.*'lanczos'"):
         TRANSFORMS.build(dict(type=kind, scale=40, **lanczos))
-    assert str(error.value).endswith(
-        "the backend 'torch' resizes with one of ('bilinear', 'bicubic'), "
-        "not with 'lanczos'"
-    )

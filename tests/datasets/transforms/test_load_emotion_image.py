@@ -27,11 +27,9 @@ def test_rgb_becomes_bgr(tmp_path, photo):
 
 @pytest.mark.parametrize('mode', ['P', 'L', 'CMYK', 'RGBA', 'LA', '1'])
 def test_every_mode_becomes_color(tmp_path, photo, mode):
-    """CMYK and palette images are fine: their colors are kept."""
     path = tmp_path / ('a.jpg' if mode == 'CMYK' else 'a.png')
-    photo.convert(mode).save(
-        path, **(dict(quality=100, subsampling=0) if mode == 'CMYK' else {})
-    )
+    options = dict(quality=100, subsampling=0) if mode == 'CMYK' else {}
+    photo.convert(mode).save(path, **options)
     found = load(path)['img'][:, :, ::-1].astype(float)
     assert found.shape == (60, 80, 3)
     expected = np.asarray(photo.convert(mode).convert('RGB'), float)
@@ -51,21 +49,18 @@ def test_truncated_jpeg_is_refused(tmp_path, photo):
     path = tmp_path / 'cut.jpg'
     photo.save(path, quality=95)
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(
-        BadSampleError, match='OSError: image file is trunc'
-    ) as error:
+    with pytest.raises(BadSampleError, match=f'{path}.*file is truncated'):
         load(path)
-    assert str(path) in str(error.value)
-    assert 'expected a readable image' in str(error.value)
 
 
-@pytest.mark.parametrize('content', [b'', b'hello, I am a text'])
-def test_not_an_image(tmp_path, content):
+@pytest.mark.parametrize(
+    ('content', 'cause'), [(b'', 'empty'), (b'I am a text', 'not an image')]
+)
+def test_not_an_image(tmp_path, content, cause):
     path = tmp_path / 'text.jpg'
     path.write_bytes(content)
-    with pytest.raises(BadSampleError, match='expected a readable image') as e:
+    with pytest.raises(BadSampleError, match=f'{path}.*{cause}'):
         load(path)
-    assert str(path) in str(e.value)
 
 
 def test_missing_image(tmp_path):
@@ -76,8 +71,6 @@ def test_missing_image(tmp_path):
 def test_one_pixel_is_too_small(tmp_path):
     path = tmp_path / 'dot.png'
     Image.new('RGB', (1, 1)).save(path)
-    with pytest.raises(BadSampleError) as error:
+    with pytest.raises(BadSampleError, match=f'{path}.* 1 x 1 .*least 16'):
         load(path)
-    assert str(path) in str(error.value)
-    assert 'is 1 x 1 pixels; expected at least 16' in str(error.value)
     assert load(path, min_size=1)['img'].shape == (1, 1, 3)

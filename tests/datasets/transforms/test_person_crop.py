@@ -52,7 +52,7 @@ def test_random_takes_every_box_and_follows_numpys_seed():
     assert [corners(crop(sample())) for _ in range(30)] == first
 
 
-def test_margin_is_a_share_of_the_box_cut_at_the_border():
+def test_margin_is_relative_and_cut_at_the_border():
     inside = sample([[40, 30, 60, 50, 1.0]])
     assert corners(PersonCrop(margin=0.25)(inside)) == (35, 25, 65, 55)
     at_edge = sample([[0, 60, 120, 80, 1.0]])
@@ -95,15 +95,13 @@ def test_boxes_over_the_border_are_clipped():
         ([30, 10, 20, 40, 1.0], 'is empty'),
         ([float('nan'), 10, 20, 40, 1.0], 'is not finite'),
         ([10, 10, float('inf'), 40, 1.0], 'is not finite'),
-        ([10, 10, 20, 40], 'is not rows of five values'),
-        (['a', 10, 20, 40, 1.0], 'is not made of numbers'),
+        ([10, 10, 20, 40], 'does not have five values'),
+        (['a', 10, 20, 40, 1.0], 'is not numeric'),
     ],
 )
 def test_broken_boxes_name_the_image(box, message):
-    with pytest.raises(BadSampleError) as error:
+    with pytest.raises(BadSampleError, match=f'a.jpg: .*{message}.* 120 x 80'):
         PersonCrop()(sample([box]))
-    for part in ('a.jpg: person box', message, 'image of 120 x 80'):
-        assert part in str(error.value)
 
 
 def test_must_come_before_resizing():

@@ -135,22 +135,15 @@ def test_the_size_of_the_original_counts_for_min_size(tmp_path):
 def test_resized_by_another_transform(tmp_path):
     results = load(write(tmp_path / 'a.jpg'), 170, [[*BOX, 0.9]])
     results['img'] = results['img'][:100]
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(
+        ValueError, match=r'a\.jpg: .*\(352, 416\).*1/2.*\(100, 208\)'
+    ):
         PersonCrop()(results)
-    assert str(error.value) == (
-        f'{tmp_path}/a.jpg: PersonCrop needs the original image of (352, '
-        '416), decoded at 1/2 as (176, 208), but gets (100, 208): put it '
-        'before the transforms that resize or crop'
-    )
 
 
 def test_no_pixels_to_keep():
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=r'decode_short_side .* is 0'):
         LoadEmotionImage(decode_short_side=0)
-    assert str(error.value) == (
-        'decode_short_side must be at least 1 pixel, or None to decode images '
-        'at their size, but is 0'
-    )
 
 
 @pytest.mark.parametrize('orientation', [None, *range(10)])

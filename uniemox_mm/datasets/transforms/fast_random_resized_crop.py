@@ -1,4 +1,4 @@
-"""MMPretrain's random crop, with less time spent around it."""
+"""MMPretrain's ``RandomResizedCrop`` with less overhead."""
 
 from mmpretrain.datasets.transforms import RandomResizedCrop
 from mmpretrain.registry import TRANSFORMS
@@ -8,10 +8,10 @@ from .fast_resize import check_backend, fast_resize
 
 @TRANSFORMS.register_module()
 class FastRandomResizedCrop(RandomResizedCrop):
-    """MMPretrain's ``RandomResizedCrop``, the same pixels sooner.
+    """MMPretrain's ``RandomResizedCrop``: the same pixels, faster.
 
-    Keys, arguments and random draws are those of ``RandomResizedCrop``; what
-    differs is said at :class:`FastResize`.
+    Keys, arguments and random draws are those of ``RandomResizedCrop``;
+    resizing is that of :class:`FastResize`.
 
     Args:
         *args: Those of ``RandomResizedCrop``.
@@ -27,7 +27,7 @@ class FastRandomResizedCrop(RandomResizedCrop):
         check_backend(self.backend, self.interpolation)
 
     def transform(self, results: dict) -> dict:
-        """Crops and resizes ``results['img']``."""
+        """Crop and resize ``results['img']``."""
         image = results['img']
         y, x, height, width = self.rand_crop_params(image)
         resized = fast_resize(

@@ -1,4 +1,4 @@
-"""MMCV's resizing of images, with less time spent around it."""
+"""MMCV's ``Resize`` with less overhead."""
 
 import mmcv
 import numpy as np
@@ -13,17 +13,17 @@ _IN_TORCH = ('bilinear', 'bicubic')
 
 @TRANSFORMS.register_module()
 class FastResize(Resize):
-    """MMCV's ``Resize``, the same pixels sooner.
+    """MMCV's ``Resize``: the same pixels, faster.
 
-    Keys and arguments are those of ``Resize``, and two things differ: parts
-    of larger images are copied first, row by row, since Pillow takes them
-    pixel by pixel, and there is the backend 'torch'.
+    Keys and arguments are those of ``Resize``. Two things differ: views of
+    larger images are copied first, row by row, since Pillow reads them pixel
+    by pixel, and there is the backend 'torch'.
 
     Args:
         *args: Those of ``Resize``.
         backend (str): 'cv2', 'pillow', or 'torch': Pillow's antialiased
-            'bilinear' or 'bicubic' in 16 bit, several times as fast, where
-            now and then a value differs by 1 of 255. Defaults to 'cv2'.
+            'bilinear' or 'bicubic' in 16 bits, several times as fast; a few
+            values differ by 1 of 255. Defaults to 'cv2'.
         **kwargs: Those of ``Resize``.
 
     Raises:
@@ -35,7 +35,7 @@ class FastResize(Resize):
         check_backend(self.backend, self.interpolation)
 
     def _resize_img(self, results: dict) -> None:
-        """Resizes ``results['img']``, as MMCV's method of this name."""
+        """Resize ``results['img']``, as MMCV's method of this name."""
         image = results['img']
         height, width = image.shape[:2]
         size = tuple(results['scale'])
@@ -54,17 +54,17 @@ def fast_resize(
     interpolation: str,
     backend: str,
 ) -> np.ndarray:
-    """Resizes an image, with MMCV's ``imresize`` or as it would.
+    """Resize an image, with MMCV's ``imresize`` or with torch.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, also a view of a larger one.
-        size (tuple[int, int]): Width and height to get, in pixels.
+        size (tuple[int, int]): New width and height, in pixels.
         interpolation (str): One of MMCV's.
         backend (str): One of ``BACKENDS``.
 
     Returns:
         np.ndarray: (size[1], size[0], 3) uint8; from 'torch' a view of three
-        planes, which ``PackInputs`` needs not lay out anew.
+        planes, which ``PackInputs`` need not copy again.
     """
     image = np.ascontiguousarray(image)
     if backend != 'torch':
@@ -79,7 +79,7 @@ def fast_resize(
 
 
 def check_backend(backend: str, interpolation: str) -> None:
-    """Refuses what :func:`fast_resize` cannot do.
+    """Refuse a backend or interpolation that :func:`fast_resize` lacks.
 
     Raises:
         ValueError: Unknown backend, or one without the interpolation.
@@ -90,6 +90,6 @@ def check_backend(backend: str, interpolation: str) -> None:
         )
     if backend == 'torch' and interpolation not in _IN_TORCH:
         raise ValueError(
-            f"the backend 'torch' resizes with one of {_IN_TORCH}, not with "
-            f'{interpolation!r}'
+            f"interpolation of the backend 'torch' must be one of "
+            f'{_IN_TORCH}, but is {interpolation!r}'
         )

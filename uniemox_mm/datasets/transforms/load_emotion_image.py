@@ -1,4 +1,4 @@
-"""Reads an image whole, or says which file is broken."""
+"""Load an image, or name the file that is broken."""
 
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
@@ -14,17 +14,16 @@ from ..errors import BadSampleError
 class LoadEmotionImage(LoadImageFromFile):
     """MMCV's ``LoadImageFromFile`` for downloads that hold broken files.
 
-    Decodes with Pillow, which says what is wrong with a file where OpenCV
-    returns nothing (and older ones paint what is missing grey), and converts
-    palette, gray (also of 16 bit), CMYK and alpha to 8 bit BGR, upright by
-    EXIF. A path that goes through a folder ``*.lmdb`` is read from that
-    database.
+    Decodes with Pillow, which reports the problem of a file where OpenCV
+    returns nothing (and older versions fill the missing part with gray), and
+    converts palette, gray (also of 16 bits), CMYK and alpha to 8-bit BGR,
+    upright by EXIF. A path that goes through a folder ``*.lmdb`` is read from
+    that database.
 
     With ``decode_short_side`` large JPEGs are decoded smaller, which saves
-    less in decoding than in all that comes after. ``ori_shape`` stays that
-    of the file, and boxes stay in pixels of the original: ``decode_scale``
-    says how many of these make one pixel of ``img``, and :class:`PersonCrop`
-    goes by it.
+    less in decoding than in all later steps. ``ori_shape`` stays that of the
+    file, and boxes stay in pixels of the original: ``decode_scale`` is the
+    number of these per pixel of ``img``, which :class:`PersonCrop` uses.
 
     Required Keys: ``img_path``. Added Keys: ``img`` (h, w, 3) uint8 BGR,
     ``img_shape`` (h, w), ``ori_shape`` (H, W), ``decode_scale`` (1, 2, 4 or
@@ -36,7 +35,7 @@ class LoadEmotionImage(LoadImageFromFile):
         decode_short_side (int, optional): Decode JPEGs at the smallest of 1,
             1 / 2, 1 / 4 and 1 / 8 of their size whose shorter side is still
             at least this, in pixels. None, the default, decodes them at
-            their size.
+            full size.
         backend_args (dict, optional): MMEngine's file backend. Defaults to
             files and LMDBs.
 
@@ -59,13 +58,13 @@ class LoadEmotionImage(LoadImageFromFile):
         if decode_short_side is not None and decode_short_side < 1:
             raise ValueError(
                 'decode_short_side must be at least 1 pixel, or None to '
-                f'decode images at their size, but is {decode_short_side}'
+                f'decode images at full size, but is {decode_short_side}'
             )
         self.min_size = min_size
         self.decode_short_side = decode_short_side
 
     def transform(self, results: dict) -> dict:
-        """Loads ``results['img_path']``."""
+        """Load ``results['img_path']``."""
         path = results['img_path']
         content = None
         try:
@@ -75,14 +74,14 @@ class LoadEmotionImage(LoadImageFromFile):
             raise BadSampleError(
                 f'{path}: no such image; expected the file that the list names'
             ) from None
-        except ImportError:  # of lmdb, which is nothing of the sample's
+        except ImportError:  # of lmdb: not the fault of the sample
             raise
         except UnidentifiedImageError:
-            what = 'no image' if content else 'empty, 0 bytes'
+            what = 'not an image' if content else 'empty, 0 bytes'
             raise BadSampleError(
                 f'{path}: expected a readable image, but it is {what}'
             ) from None
-        except Exception as error:  # decoders raise what they like
+        except Exception as error:  # decoders raise errors of any type
             raise BadSampleError(
                 f'{path}: expected a readable image, but decoding failed with '
                 f'{type(error).__name__}: {error}'
@@ -100,11 +99,11 @@ class LoadEmotionImage(LoadImageFromFile):
         return results
 
     def read(self, path: str) -> bytes:
-        """The content of a file, or what an LMDB has under its path."""
+        """Read the content of a file or of a value in an LMDB."""
         return fileio.get(path, backend_args=self.backend_args)
 
     def decode(self, content: bytes) -> DecodedImage:
-        """The image in a file's content."""
+        """Decode the content of a file."""
         return decode_scaled(content, self.decode_short_side)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Cuts a person out of the scene."""
+"""Crop an image to a person."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -11,7 +11,7 @@ POLICIES = ('largest', 'best_score', 'random', 'union')
 
 @TRANSFORMS.register_module()
 class PersonCrop(BaseTransform):
-    """Crops the image to a person, the map B of UniEmoX.
+    """Crop the image to a person, the map B of UniEmoX.
 
     Must come before any transform that moves pixels, since boxes are in
     pixels of the original image. Without a person the whole image stays.
@@ -29,14 +29,15 @@ class PersonCrop(BaseTransform):
             ``'best_score'``, a ``'random'`` one, or the ``'union'``, the
             smallest box around all. Ties go to the first. Defaults to
             'largest'.
-        margin (float): Context to add on each side, as a share of the box's
-            width and height, cut at the image's border. Defaults to 0.
+        margin (float): Context to add on each side, as a fraction of the
+            box's width and height, cut at the image's border. Defaults to
+            0.
         min_score (float): Boxes below this score do not count. Defaults to
             0.
 
     Raises:
-        ValueError: Unknown policy, negative margin, or an image that is not
-            as it was decoded any more.
+        ValueError: Unknown policy, negative margin, or an image that was
+            resized or cropped after decoding.
         BadSampleError: A broken box; the message names the image.
     """
 
@@ -58,7 +59,7 @@ class PersonCrop(BaseTransform):
         self.min_score = min_score
 
     def transform(self, results: dict) -> dict:
-        """Crops ``results['img']``."""
+        """Crop ``results['img']``."""
         image = results['img']
         height, width = results['ori_shape']
         scale = results.get('decode_scale', 1)
@@ -81,14 +82,14 @@ class PersonCrop(BaseTransform):
             box = self._grow(self._choose(persons), height, width)
             x1, y1 = (side // scale for side in box[:2])
             x2, y2 = (-(-side // scale) for side in box[2:])
-            # Pillow takes far longer over a view than over this copy.
+            # Pillow is far slower on a view than on this copy.
             results['img'] = np.ascontiguousarray(image[y1:y2, x1:x2])
             results['img_shape'] = (y2 - y1, x2 - x1)
             results['person_box'] = box
         return results
 
     def _choose(self, persons: np.ndarray) -> np.ndarray:
-        """The box (4,) to crop to."""
+        """Return the box (4,) to crop to."""
         boxes = persons[:, :4]
         if self.policy == 'union':
             return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
@@ -101,7 +102,7 @@ class PersonCrop(BaseTransform):
     def _grow(
         self, box: np.ndarray, height: int, width: int
     ) -> tuple[int, int, int, int]:
-        """Adds the margin and rounds outwards to whole pixels inside."""
+        """Add the margin and round outwards to whole pixels inside."""
         extra = self.margin * (box[2:] - box[:2])
         x1, y1 = np.floor((box[:2] - extra).clip(0)).astype(int)
         x2, y2 = np.ceil(box[2:] + extra).astype(int)

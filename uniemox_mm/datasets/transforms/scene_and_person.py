@@ -8,15 +8,15 @@ from mmpretrain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class SceneAndPerson(BaseTransform):
-    """Makes the scene view and the person view from one decoded image.
+    """Make the scene view and the person view from one decoded image.
 
     Unlike MMPretrain's ``MultiView`` the two views have pipelines of their
     own and share the decoded pixels instead of deep-copying them, so neither
     pipeline may start with a transform that writes into the image in place.
 
     Required Keys: ``img`` and what the transforms need. Modified Keys:
-    ``img``, which becomes ``[scene, person]``. The other keys are the
-    scene's, with ``person_box`` of the person's.
+    ``img``, which becomes ``[scene, person]``. The other keys are those of
+    the scene, with the ``person_box`` of the person.
 
     Args:
         scene (Sequence[dict | callable]): Transforms of the scene view.
@@ -29,7 +29,7 @@ class SceneAndPerson(BaseTransform):
         self.person = Compose([_build(t) for t in person])
 
     def transform(self, results: dict) -> dict:
-        """Replaces ``results['img']`` by the two views."""
+        """Replace ``results['img']`` by the two views."""
         person = self.person(dict(results))
         scene = self.scene(results)
         scene['img'] = [scene['img'], person['img']]

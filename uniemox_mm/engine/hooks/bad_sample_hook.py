@@ -1,4 +1,4 @@
-"""Tells at the end of an epoch which samples were skipped."""
+"""Report the samples that were skipped in an epoch."""
 
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
@@ -8,22 +8,22 @@ from mmpretrain.registry import HOOKS
 
 @HOOKS.register_module()
 class BadSampleHook(Hook):
-    """Counts and lists what ``on_bad_sample='skip'`` left out.
+    """Count and list the samples that ``on_bad_sample='skip'`` left out.
 
-    Workers report through the metainfo ``skipped`` of the sample that took a
-    broken one's place.
+    Workers report through the metainfo ``skipped`` of the sample that
+    replaced a broken one.
     """
 
     priority = 'NORMAL'
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Starts counting."""
+        """Start counting."""
         self._skipped: list[str] = []
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Collects the reports of a batch."""
+        """Collect the reports of a batch."""
         samples = (
             data_batch.get('data_samples') or ()
             if isinstance(data_batch, dict)
@@ -33,7 +33,7 @@ class BadSampleHook(Hook):
             self._skipped += sample.get('skipped', ())
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Logs the reports of all ranks."""
+        """Log the reports of all ranks."""
         reports = sorted(
             {r for part in all_gather_object(self._skipped) for r in part}
         )

@@ -1,4 +1,4 @@
-"""What cached features of a teacher depend on."""
+"""Fingerprints of a teacher, to detect stale cached features."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def text_fingerprint(clip: Any, architecture: Mapping) -> dict[str, Any]:
-    """What the text features of an open_clip model depend on.
+    """Fingerprint the text tower of an open_clip model.
 
     Args:
         clip (nn.Module): The model.
@@ -34,7 +34,7 @@ def text_fingerprint(clip: Any, architecture: Mapping) -> dict[str, Any]:
 def image_fingerprint(
     clip: Any, architecture: Mapping, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """What the image features of an open_clip model depend on.
+    """Fingerprint the image tower of an open_clip model.
 
     Args:
         clip (nn.Module): The model.
