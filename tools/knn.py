@@ -1,8 +1,8 @@
-r"""k-NN on the features of a frozen encoder: no training.
+r"""Classify by k-NN on the features of a frozen encoder, without training.
 
-The features are those of the config's backbone (a linear probe's config takes
-the cls token), the votes are weighted as in DINO. k is chosen on val, where
-several are given.
+The features are those of the config's backbone (the config of a linear probe
+takes the cls token); votes are weighted as in DINO. If several k are given,
+the best on val is chosen.
 
 Examples:
     python tools/knn.py configs/linear_probe/vit-l_uniemox.py \
@@ -43,24 +43,23 @@ def parse_args() -> argparse.Namespace:
         help='for configs for any dataset: ' + ', '.join(NAMED_DATASETS),
     )
     parser.add_argument(
-        '--data-root', help="the dataset's folder, in place of the config's"
+        '--data-root', help='folder of the dataset (that of the config)'
     )
     parser.add_argument(
         '--k',
         type=int,
         nargs='+',
         default=[5, 10, 20],
-        help='neighbours; of several the best on val is reported (5 10 20)',
+        help='neighbours; the best on val is reported (5 10 20)',
     )
     parser.add_argument(
         '--temperature',
         type=float,
         default=0.07,
-        help='of the votes: the smaller, the more the nearest count\n'
-        '(%(default)s)',
+        help='of the votes; a smaller one favours the nearest (%(default)s)',
     )
     parser.add_argument(
-        '--out', type=Path, help='folder for the results (none are written)'
+        '--out', type=Path, help='folder for the results (not written)'
     )
     parser.add_argument(
         '--cfg-options',
@@ -74,7 +73,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_loaders(cfg: Config) -> dict[str, DataLoader]:
-    """Loaders of train, val and test, all without augmentation."""
+    """Build loaders of train, val and test, all without augmentation."""
     loaders = {}
     for split in ('train', 'val', 'test'):
         settings = copy.deepcopy(cfg.test_dataloader)

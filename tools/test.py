@@ -1,4 +1,4 @@
-r"""Measures a trained classifier: top-1, macro and weighted F1, per class.
+r"""Test a classifier: top-1, macro and weighted F1, per class.
 
 Writes metrics.json, report.md, confusion_matrix.png and predictions.csv.
 
@@ -38,14 +38,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config that it was trained with')
     parser.add_argument(
         'checkpoint',
-        help='file, or work dir, of which the best on val is taken',
+        help='file, or work dir for the best on val',
     )
     parser.add_argument(
         '--dataset',
         help='for configs for any dataset: ' + ', '.join(NAMED_DATASETS),
     )
     parser.add_argument(
-        '--data-root', help="the dataset's folder, in place of the config's"
+        '--data-root', help='folder of the dataset (that of the config)'
     )
     parser.add_argument('--split', default='test', help='test, val or train')
     parser.add_argument(
@@ -100,8 +100,7 @@ def build_config(args: argparse.Namespace, checkpoint: str) -> Config:
             split_dir=cfg.test_dataloader.dataset.get('split_dir'),
         ),
     )
-    # The results are files and a table; MMEngine's account of the machine
-    # and the config would bury them.
+    # MMEngine's report of the machine and the config would bury the table.
     cfg.log_level = 'WARNING'
     cfg.default_hooks = dict(progress=dict(type='ProgressBarHook'))
     cfg.custom_hooks = []

@@ -34,7 +34,7 @@ def _no_dataset_chosen(monkeypatch):
 
 
 @pytest.mark.parametrize('name', NAMED_DATASETS)
-def test_a_config_for_any_dataset(name):
+def test_config_for_any_dataset(name):
     cfg = read_config(ANY, dataset=name)
     known = NAMED_DATASETS[name].dataset
     for split in ('train', 'val', 'test'):
@@ -80,24 +80,24 @@ def test_options_go_last():
 @pytest.mark.parametrize(
     ('path', 'dataset', 'message'),
     [
-        (FINETUNE, 'emo8', 'is for one dataset, so --dataset emo8 would have'),
-        (DEMO, 'fi', 'is for one dataset, so --dataset fi would have no'),
-        (ANY, 'imagenet', "there is no dataset 'imagenet'"),
-        (ANY, 'imagenet', 'expected one of ube, fi, emotion6, emo8, caers, '),
+        (FINETUNE, 'emo8', 'is for one dataset, so --dataset emo8'),
+        (DEMO, 'fi', 'is for one dataset, so --dataset fi'),
+        (ANY, 'imagenet', "no dataset 'imagenet'"),
+        (ANY, 'imagenet', 'one of ube, fi, emotion6, emo8, caers, '),
     ],
 )
-def test_datasets_that_cannot_be_chosen(path, dataset, message):
+def test_dataset_without_effect_or_unknown(path, dataset, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_config(path, dataset=dataset)
 
 
-def test_the_dataset_that_a_config_sets_itself():
+def test_dataset_of_the_config_itself():
     assert read_config(DEMO, dataset='emo8').test_dataloader.dataset == (
         read_config(DEMO).test_dataloader.dataset
     )
 
 
-def test_a_dataset_of_only_some_loaders_is_refused(tmp_path):
+def test_dataset_of_some_loaders_only_is_refused(tmp_path):
     path = tmp_path / 'c.py'
     path.write_text(
         f"_base_ = '{ANY}'\nval_dataloader = dict(dataset=dict(type='FI'))\n"
@@ -107,7 +107,7 @@ def test_a_dataset_of_only_some_loaders_is_refused(tmp_path):
         read_config(path, dataset='emo8')
 
 
-def test_a_missing_config(tmp_path):
+def test_missing_config(tmp_path):
     path = tmp_path / 'c.py'
     with pytest.raises(FileNotFoundError, match=re.escape(f'{path}: no such')):
         read_config(path)
@@ -116,28 +116,13 @@ def test_a_missing_config(tmp_path):
 @pytest.mark.parametrize(
     ('setting', 'value', 'message'),
     [
-        (
-            'model.head.num_classes',
-            6,
-            'model.head.num_classes is 6, but FI in '
-            'train_dataloader has 8 classes',
-        ),
-        (
-            'data_preprocessor.num_classes',
-            7,
-            'data_preprocessor.num_classes '
-            'is 7, but FI in train_dataloader has 8 classes',
-        ),
-        (
-            'val_dataloader.dataset.type',
-            'Emotion6',
-            'model.head.num_classes '
-            'is 8, but Emotion6 in val_dataloader has 6 classes',
-        ),
+        ('model.head.num_classes', 6, 'model.head.* 6, .*FI in train.* 8 '),
+        ('data_preprocessor.num_classes', 7, 'data_pre.* 7, .*FI in tr.* 8 '),
+        ('val_dataloader.dataset.type', 'Emotion6', 'head.* 8, .*in val.* 6 '),
     ],
 )
 def test_another_number_of_classes_is_refused(setting, value, message):
-    with pytest.raises(ValueError, match=f'^{re.escape(message)}$'):
+    with pytest.raises(ValueError, match=message):
         read_config(FINETUNE, {setting: value})
 
 
@@ -152,7 +137,7 @@ def test_polarities_are_counted():
     check_classes(cfg)
 
 
-def test_which_checkpoint_is_meant(tmp_path):
+def test_resolve_checkpoint(tmp_path):
     names = ('epoch_8.pth', 'epoch_10.pth', 'best_accuracy_top1_epoch_9.pth')
     for name in names[:2]:
         (tmp_path / name).touch()
@@ -172,14 +157,11 @@ def test_which_checkpoint_is_meant(tmp_path):
         resolve_checkpoint(f'{folder}/empty')
 
 
-def test_a_run_without_validation_is_told():
+def test_missing_validation_is_reported():
     cfg = read_config(FINETUNE)
     assert validation_note(cfg) == ''
     cfg.val_dataloader = None
-    assert validation_note(cfg) == (
-        'There is no validation (val_dataloader is None), so no best epoch '
-        'will be chosen: tools/test.py will take the last one.'
-    )
+    assert 'val_dataloader is None' in validation_note(cfg)
     pretraining = ROOT / 'configs/uniemox_vit-l_pretrain.py'
     assert validation_note(read_config(pretraining)) == ''
 
@@ -187,32 +169,30 @@ def test_a_run_without_validation_is_told():
 @pytest.mark.parametrize(
     ('trained', 'tested', 'message'),
     [
-        (dict(classes=['a', 'b']), dict(classes=('b', 'a')), 'on the classes '
-         'a, b, but would be tested on b, a'),
+        (dict(classes=['a', 'b']), dict(classes=('b', 'a')), 'a, b, .* b, a'),
         (dict(split_id='FI by seed 42'), dict(split_id='FI by seed 1'),
-         'it was trained on FI by seed 42 and would be tested on FI by seed 1,'
-         ' with images that it may have seen'),
+         'trained on FI by seed 42 .* tested on FI by seed 1'),
     ],
 )  # fmt: skip
-def test_a_test_on_what_was_trained_on_is_refused(trained, tested, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
+def test_test_on_training_images_is_refused(trained, tested, message):
+    with pytest.raises(ValueError, match=message):
         check_training(trained, tested)
     check_training(trained, trained)
     check_training({}, tested)
     check_training(dict(split_id='Emo8 by seed 42'), tested)
 
 
-def test_the_division_is_known_to_the_dataset(tmp_path):
+def test_split_id_of_the_dataset(tmp_path):
     write_miniature('FI', tmp_path)
 
-    def division(**settings):
+    def split_id(**settings):
         dataset = FI(str(tmp_path), serialize_data=False, **settings)
         return dataset.metainfo['split_id']
 
-    assert division() == division(split='test') == 'FI by seed 42'
-    assert division(split_seed=3) == 'FI by seed 3'
+    assert split_id() == split_id(split='test') == 'FI by seed 42'
+    assert split_id(split_seed=3) == 'FI by seed 3'
     make_splits('FI', tmp_path)
     files = [tmp_path / f'{s}.json' for s in ('train', 'val', 'test')]
     digest = hashlib.sha256(b''.join(f.read_bytes() for f in files))
-    assert division() == f'FI by files {digest.hexdigest()}'
-    assert division(split='val') == division()
+    assert split_id() == f'FI by files {digest.hexdigest()}'
+    assert split_id(split='val') == split_id()

@@ -1,4 +1,4 @@
-"""What an inferencer is asked about: images from anywhere."""
+"""Images from paths, folders, arrays and Pillow images."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,22 +9,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from uniemox_mm.datasets import BadSampleError
-from uniemox_mm.datasets.image_lists import search_images
-from uniemox_mm.datasets.lmdb_paths import split_lmdb_path
-from uniemox_mm.models.detectors.detector_input import to_bgr
+from . import decoding
+from .errors import BadSampleError
+from .image_lists import search_images
+from .lmdb_paths import split_lmdb_path
+
+ImageLike = str | Path | np.ndarray | Image.Image
 
 
 @dataclass(frozen=True)
 class Source:
-    """One image to answer for.
+    """One image of the input of an inferencer.
 
     Attributes:
-        name (str): What messages call it: its path, or ``inputs[3]``.
-        path (str, optional): Its file, where it is one.
-        content (object): An array or a Pillow image, where it is no file.
-        error (str): What is wrong with it before it is read, or blank.
-        drawing (str): Name of the file that it is drawn to, without ending.
+        name (str): Its name in messages: its path, or ``inputs[3]``.
+        path (str, optional): Its file, if it is one.
+        content (object): An array or a Pillow image, if it is not a file.
+        error (str): Why it cannot even be read, or blank.
+        drawing (str): Name of the file that it is drawn to, without suffix.
     """
 
     name: str
@@ -35,25 +37,24 @@ class Source:
 
 
 def is_one_image(inputs: object, sources: Sequence[Source]) -> bool:
-    """Whether somebody asked for one image, or for a folder without any."""
+    """Tell whether the input is one image, or a folder without any."""
     if isinstance(inputs, str | Path):
         return sources[0].path == str(inputs)
     return not isinstance(inputs, list | tuple | Iterator)
 
 
 def list_sources(inputs: Any) -> list[Source]:
-    """Lists the images of paths, folders, arrays and Pillow images.
+    """List the images of paths, folders, arrays and Pillow images.
 
-    Folders are searched with all that is below them, sorted by path, hidden
-    files left out; what does not end like an image is passed over. A folder
-    without images is a source with an error.
+    Folders are searched with their subfolders, sorted by path; hidden files
+    and those without an image's suffix are left out. A folder without images
+    is a source with an error.
 
     Args:
         inputs (object): One of them, or a list, tuple or iterator of them.
 
     Returns:
-        list[Source]: The images, in order, each with a ``drawing`` of its
-        own.
+        list[Source]: The images, in order, with distinct ``drawing``.
     """
     if not isinstance(inputs, list | tuple | Iterator):
         return _with_drawings(_sources_of(inputs, 'the image'))
@@ -65,7 +66,7 @@ def list_sources(inputs: Any) -> list[Source]:
 
 
 def _with_drawings(sources: Iterable[Source]) -> list[Source]:
-    """Files of the same name get their position in all the images."""
+    """Append its position to the name of a file that occurred before."""
     named, taken = [], set()
     for position, source in enumerate(sources):
         name = Path(source.path).stem if source.path else str(position)
@@ -116,11 +117,11 @@ def _is_folder(path: Path) -> bool:
 
 
 class SourceReader:
-    """Reads images as a test pipeline does, wherever they come from.
+    """Read images of any source as a test pipeline reads files.
 
     Args:
         load (Callable): The pipeline's first transform, such as
-            ``LoadEmotionImage``. Its ``min_size`` goes for arrays as well.
+            ``LoadEmotionImage``. Its ``min_size`` holds for arrays as well.
     """
 
     def __init__(self, load: Callable[[dict], dict]) -> None:
@@ -128,7 +129,7 @@ class SourceReader:
         self.min_size = getattr(load, 'min_size', 1)
 
     def __call__(self, source: Source) -> dict:
-        """Reads an image.
+        """Read an image.
 
         Returns:
             dict: ``img`` (h, w, 3) uint8, BGR, upright by EXIF,
@@ -136,7 +137,7 @@ class SourceReader:
             adds to files.
 
         Raises:
-            BadSampleError: It cannot be used; the message names it.
+            BadSampleError: The image cannot be used; the message names it.
         """
         if source.error:
             raise BadSampleError(source.error)
@@ -144,7 +145,7 @@ class SourceReader:
             assert source.path is not None
             return self._read_file(source.path)
         try:
-            image = to_bgr(source.content)
+            image = read_image(source.content)
         except Exception as error:  # decoders raise what they like
             what = str(error) or type(error).__name__
             raise BadSampleError(f'{source.name}: {what}') from error
@@ -162,7 +163,7 @@ class SourceReader:
         )
 
     def whole(self, source: Source) -> np.ndarray:
-        """An image at its size, where the pipeline has it decoded smaller.
+        """Read an image at its full size if the pipeline decodes it smaller.
 
         Returns:
             np.ndarray: (H, W, 3) uint8, BGR.
@@ -186,3 +187,43 @@ class SourceReader:
                 f'{path}: expected a readable image, but reading failed with '
                 f'{type(error).__name__}: {error}'
             ) from error
+
+
+def read_image(image: ImageLike) -> np.ndarray:
+    """Read or convert an image.
+
+    Args:
+        image (str | Path | np.ndarray | Image): A path, a Pillow image, or an
+            array as MMCV reads it: uint8, BGR, (H, W), (H, W, 1), (H, W, 3)
+            or (H, W, 4).
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8, BGR; files and Pillow images upright.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A file is not an image, or an array is not as described.
+    """
+    if isinstance(image, str | Path):
+        content = Path(image).read_bytes()
+        try:
+            return decoding.decode(content)
+        except Exception as error:  # decoders raise what they like
+            raise ValueError(
+                f'{image}: expected a readable image, but decoding failed '
+                f'with {type(error).__name__}: {error}'
+            ) from error
+    if isinstance(image, Image.Image):
+        return decoding.to_bgr(image)
+    array = image[..., None] if image.ndim == 2 else image
+    known = array.ndim == 3 and array.shape[2] in (1, 3, 4)
+    if array.dtype != np.uint8 or not known:
+        raise ValueError(
+            'expected a uint8 array of (H, W), (H, W, 1), (H, W, 3) or (H, W, '
+            f'4), but got {image.dtype} {image.shape}'
+        )
+    if 0 in array.shape:
+        raise ValueError(f'the image has no pixels: {image.shape}')
+    if array.shape[2] == 1:
+        array = array.repeat(3, axis=2)
+    return np.ascontiguousarray(array[..., :3])

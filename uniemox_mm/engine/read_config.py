@@ -1,4 +1,4 @@
-"""Reads configs with what a command line says about data and weights."""
+"""Read configs, and find checkpoints, as a command line names them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,15 @@ def read_config(
     dataset: str | None = None,
     data_root: str | None = None,
 ) -> Config:
-    """Reads a config and applies a command line to it.
+    """Read a config and apply a command line to it.
 
     Args:
         path (str | Path): The config file.
         options (dict, optional): Overrides, dotted key -> value.
-        dataset (str, optional): Which of :data:`NAMED_DATASETS` a config for
-            any of them is for; the environment variable ``DATASET`` for it.
-        data_root (str, optional): Where the data is, for all loaders.
+        dataset (str, optional): Name in :data:`NAMED_DATASETS`, for configs
+            for any dataset. Defaults to the environment variable
+            ``DATASET``.
+        data_root (str, optional): Folder of the data, for all loaders.
 
     Returns:
         Config: The result.
@@ -38,8 +39,8 @@ def read_config(
     Raises:
         FileNotFoundError: There is no such config.
         ValueError: ``dataset`` is unknown, or the config is for one dataset
-            only, has no data to set the root of, or classifies into another
-            number of classes than the data have.
+            only, has no data loaders for ``data_root``, or has another number
+            of classes than its data.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config')
@@ -47,7 +48,7 @@ def read_config(
     if dataset is not None:
         os.environ['DATASET'] = dataset
     try:
-        with quiet_logging():  # MMEngine tells of each file that reads it
+        with quiet_logging():  # MMEngine logs each file that it reads
             cfg = Config.fromfile(path)
     except FileNotFoundError as error:
         if name is None or name in NAMED_DATASETS:
@@ -69,10 +70,10 @@ def read_config(
 
 
 def _is_for(cfg: Config, name: str) -> bool:
-    """Whether a config that was read for a dataset took notice of that."""
+    """Tell whether a config made use of the name of the dataset."""
     if 'DATASET' not in cfg.env_variables:
         return False
-    if name not in NAMED_DATASETS:  # of a file that somebody added
+    if name not in NAMED_DATASETS:  # of a config file that somebody added
         return True
     # A config may set another type on top of the file of the dataset.
     wanted = NAMED_DATASETS[name].dataset
@@ -83,10 +84,10 @@ def _is_for(cfg: Config, name: str) -> bool:
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:
-    """Points all data loaders of a config at one folder.
+    """Point all data loaders of a config at one folder.
 
     Raises:
-        ValueError: There is none to point.
+        ValueError: There are none.
     """
     found = list(_datasets(cfg))
     if not found:
@@ -96,10 +97,10 @@ def set_data_root(cfg: Config, data_root: str) -> None:
 
 
 def check_classes(cfg: Config) -> None:
-    """Refuses a classifier with another number of classes than its data.
+    """Refuse a classifier with another number of classes than its data.
 
     Raises:
-        ValueError: It has; the message names the settings.
+        ValueError: The numbers differ; the message names the settings.
     """
     head = (cfg.model.get('head') or {}).get('num_classes')
     pixels = (cfg.get('data_preprocessor') or {}).get('num_classes')
@@ -121,7 +122,7 @@ def check_classes(cfg: Config) -> None:
 def check_training(
     trained: Mapping[str, Any], tested: Mapping[str, Any]
 ) -> None:
-    """Refuses to test a classifier on other classes or another split.
+    """Refuse to test a classifier on other classes or another split.
 
     Args:
         trained (Mapping[str, Any]): ``metainfo`` of the dataset that it was
@@ -129,9 +130,9 @@ def check_training(
         tested (Mapping[str, Any]): That of the dataset to test on.
 
     Raises:
-        ValueError: The classes are others or in another order, or the same
-            dataset is divided otherwise, so that it may have been trained on
-            images that it would be tested on.
+        ValueError: The classes differ or are in another order, or the same
+            dataset is split differently, so that test images may have been
+            used for training.
     """
     then, now = trained.get('classes'), tested.get('classes')
     if then and now and len(then) == len(now) and list(then) != list(now):
@@ -191,7 +192,7 @@ def find_config(checkpoint: str | Path) -> Path:
 
 
 def resolve_checkpoint(path: str) -> str:
-    """The checkpoint that a path, work dir or address means.
+    """Return the checkpoint that a path, work dir or address stands for.
 
     Args:
         path (str): A checkpoint; a work dir, for the one that is best on
@@ -201,7 +202,8 @@ def resolve_checkpoint(path: str) -> str:
         str: A path or address.
 
     Raises:
-        FileNotFoundError: There is no such file, or none in the folder.
+        FileNotFoundError: There is no such file, or no checkpoint in the
+            folder.
     """
     if '://' in path:
         return path
@@ -220,11 +222,10 @@ def resolve_checkpoint(path: str) -> str:
 
 
 def validation_note(cfg: Config) -> str:
-    """Warns of a run that could not choose its best epoch.
+    """Warn of a run that cannot choose its best epoch.
 
     Returns:
-        str: One line, or nothing where there is validation or none is
-        needed.
+        str: One line, or blank if there is validation or none is needed.
     """
     hooks = cfg.get('default_hooks') or {}
     if cfg.get('val_dataloader') or not hooks.get('checkpoint', {}).get(
@@ -233,5 +234,5 @@ def validation_note(cfg: Config) -> str:
         return ''
     return (
         'There is no validation (val_dataloader is None), so no best epoch '
-        'will be chosen: tools/test.py will take the last one.'
+        'can be chosen: tools/test.py will take the last one.'
     )

@@ -1,4 +1,4 @@
-"""Features of whole splits by a frozen encoder."""
+"""Extract the features of a split with a frozen encoder."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,18 @@ from tqdm import tqdm
 def extract_features(
     model: BaseModel, loader: DataLoader, progress: str = ''
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Runs a frozen classifier's backbone over a data loader.
+    """Run a frozen classifier's backbone over a data loader.
 
     Args:
         model (BaseModel): A classifier of MMPretrain, on its device; it is
             put in eval mode.
         loader (DataLoader): Batches as MMEngine's runner builds them.
-        progress (str): What the progress bar on stderr says; blank for no
+        progress (str): Title of the progress bar on stderr; blank for no
             bar.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Features (N, C) float32, of the last
-        stage, averaged over the image where the backbone gives maps, and
+        stage, averaged over the image if the backbone gives maps, and
         labels (N,), in the dataset's order.
     """
     model.eval()
@@ -39,15 +39,15 @@ def extract_features(
 
 
 def pooled(outputs: Tensor | Sequence[Tensor]) -> Tensor:
-    """A vector an image from what a backbone gives.
+    """Reduce the output of a backbone to a vector per image.
 
     Args:
         outputs (Tensor | Sequence[Tensor]): Stages, of which the last counts:
             vectors (N, C) or maps (N, C, H, W).
 
     Returns:
-        Tensor: (N, C) float32 on the CPU, averaged over maps, which keeps
-        nothing else of them in memory.
+        Tensor: (N, C) float32 on the CPU, averaged over maps; a copy, which
+        keeps nothing else in memory.
     """
     last = outputs if isinstance(outputs, Tensor) else outputs[-1]
     vectors = last.flatten(2).mean(2) if last.ndim == 4 else last

@@ -8,8 +8,9 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from PIL import Image
 
+from uniemox_mm.datasets.image_sources import read_image
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.models.detectors.detector_input import prepare, to_bgr
+from uniemox_mm.models.detectors.detector_input import prepare
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 
 YOLO = 'yolov3_d53_mstrain-416_273e_coco'
@@ -160,10 +161,10 @@ def test_images_are_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     sideways.save(tmp_path / 'a.jpg', exif=exif)
-    upright = to_bgr(tmp_path / 'a.jpg')
+    upright = read_image(tmp_path / 'a.jpg')
     assert upright.shape == (60, 40, 3)
     np.testing.assert_array_equal(
-        upright, to_bgr(Image.open(tmp_path / 'a.jpg'))
+        upright, read_image(Image.open(tmp_path / 'a.jpg'))
     )
 
 

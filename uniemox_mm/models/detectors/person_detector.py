@@ -11,7 +11,9 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from PIL import Image
 
-from .detector_input import ImageLike, build_pipeline, prepare, to_bgr
+from uniemox_mm.datasets.image_sources import ImageLike, read_image
+
+from .detector_input import build_pipeline, prepare
 from .mmdet_model import load_detector
 from .thresholds import set_thresholds
 
@@ -132,7 +134,7 @@ class PersonDetector(BaseModule):
         for start in range(0, len(images), self.batch_size):
             batch = images[start : start + self.batch_size]
             boxes += self.detect(
-                [prepare(self.pipeline, to_bgr(image)) for image in batch]
+                [prepare(self.pipeline, read_image(image)) for image in batch]
             )
         return boxes
 
