@@ -38,7 +38,7 @@ for name in ('uniemox_mm', 'mmpretrain', 'mmengine', 'mmcv', 'timm'):
 import torch
 program = torch.export.load(sys.argv[1]).module()
 given = torch.load(sys.argv[2])
-torch.save([program(images) for images in given], sys.argv[3])
+torch.save([program(images=images) for images in given], sys.argv[3])
 """
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 _LIMIT = 2**31  # bytes of a protobuf, which an ONNX file is
-_BATCH = {'inputs': {0: Dim('batch', min=1)}}  # of the model's forward
+_BATCH = {'images': {0: Dim('batch', min=1)}}
 
 
 def to_onnx(
@@ -65,6 +66,17 @@ def to_torch_export(
     return buffer.getvalue(), described
 
 
+class _Logits(nn.Module):
+    """A classifier whose input has the name that the description gives."""
+
+    def __init__(self, classifier: BaseModel) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(images, mode='tensor')
+
+
 def _trace(
     model: BaseModel, description: dict[str, Any]
 ) -> tuple[ExportedProgram, dict[str, Any]]:
@@ -79,7 +91,9 @@ def _trace(
     # A batch of one would fix the size of the batch in the graph.
     images = torch.zeros(2, 3, size, size)
     with torch.no_grad():
-        program = torch.export.export(model, (images,), dynamic_shapes=_BATCH)
+        program = torch.export.export(
+            _Logits(model).eval(), (images,), dynamic_shapes=_BATCH
+        )
     for module in program.graph_module.modules():
         for node in getattr(getattr(module, 'graph', None), 'nodes', ()):
             node.meta.pop('stack_trace', None)  # paths of this machine
