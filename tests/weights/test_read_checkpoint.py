@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from tests.weights.comparing import same, save
@@ -48,6 +49,21 @@ def getattr_to_eval(path, canary):
         b'\x80\x02cbuiltins\ngetattr\n' + HISTORY + text(b'__init__')
         + b'\x86R' + text(b'__globals__') + b'\x86R' + text(code.encode())
         + b'\x85R.',
+    )  # fmt: skip
+
+
+def getattr_through_logs(path, canary):
+    """An instance whose ``__setstate__`` would be ``eval``."""
+
+    def attribute(owner, name):
+        return b'cbuiltins\ngetattr\n(' + owner + text(name) + b'tR'
+
+    own = attribute(b'cbuiltins\ngetattr\n', b'__self__')
+    code = f'open({str(canary)!r}, "w").close()'
+    write_archive(
+        path,
+        b'\x80\x02' + HISTORY + b')R}' + text(b'__setstate__')
+        + attribute(own, b'eval') + b'sb' + text(code.encode()) + b'b.',
     )  # fmt: skip
 
 
@@ -91,6 +107,7 @@ FILES = {
         'not a file that torch.save wrote',
     ),
     'getattr': (getattr_to_eval, "asks for '__init__' of .*HistoryBuffer"),
+    'getattr-through-logs': (getattr_through_logs, "asks for '__self__'"),
     'eval': (
         program(b'cbuiltins\neval\n' + text(b'1+1') + b'\x85R.'),
         'asks for eval',
@@ -195,6 +212,15 @@ def test_safetensors_are_read(tmp_path):
     content = read_checkpoint(path)
     same(content['state_dict'], weights)
     assert content['meta'] == dict(epoch=3)
+
+
+def test_mmengines_logs_are_plain(tmp_path):
+    history = HistoryBuffer()
+    history.update(1.0)
+    save(tmp_path / 'a.pth', dict(message_hub=dict(loss=history)))
+    assert (
+        read_checkpoint(tmp_path / 'a.pth')['message_hub']['loss'].mean() == 1
+    )
 
 
 def test_threads_read_what_one_alone_may_read(tmp_path):
