@@ -36,9 +36,11 @@ import sys
 for name in ('uniemox_mm', 'mmpretrain', 'mmengine', 'mmcv', 'timm'):
     sys.modules[name] = None
 import torch
-program = torch.export.load(sys.argv[1]).module()
+program = torch.export.load(sys.argv[1])
+assert program.graph_signature.user_inputs == ('images',)
+program = program.module()
 given = torch.load(sys.argv[2])
-torch.save([program(images=images) for images in given], sys.argv[3])
+torch.save([program(images) for images in given], sys.argv[3])
 """
 
 
