@@ -1,7 +1,7 @@
 """Convert the weights of other projects to MMPretrain's names."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -133,7 +133,11 @@ def convert_weights(
         known = CLIP_WITH_PRE_NORM
     left_out = _left_out(weights, known, leave_out)
     taken = {k: v for k, v in weights.items() if k not in left_out}
-    mapped, unexpected = _map(taken, known)
+    names = {key: key for key in taken}
+    if known.names is not None:
+        names = {key: rename(key, known.names) for key in taken}
+    mapped = {theirs: ours for theirs, ours in names.items() if ours}
+    unexpected = [key for key in names if key not in mapped]
     if not mapped:
         raise ValueError(
             f'no key has one of {known.title} names; found '
@@ -152,6 +156,7 @@ def convert_weights(
     if img_size is not None:
         sizes, resized = _resize(found, sizes, img_size)
         changed |= resized
+    settings = dict(known.settings)
     return found, ConversionReport(
         source,
         source_format,
@@ -160,7 +165,7 @@ def convert_weights(
         changed,
         left_out,
         missing,
-        dict(known.settings),
+        settings,
     )
 
 
@@ -168,9 +173,7 @@ def _left_out(
     weights: Mapping[str, Tensor], known: Format, named: Sequence[str]
 ) -> dict[str, str]:
     """Map the keys that are not to be taken to the reasons."""
-    for pattern in named:
-        if not any(fnmatchcase(key, pattern) for key in weights):
-            raise ValueError(f'--leave-out {pattern}: there is no such key')
+    _check_patterns('--leave-out', named, weights)
     patterns = {**known.left_out, **dict.fromkeys(named, 'by --leave-out')}
     if 'fc_norm.weight' in weights and not matches('fc_norm.weight', patterns):
         patterns = SUPERSEDED | patterns
@@ -182,15 +185,13 @@ def _left_out(
     }
 
 
-def _map(
-    taken: Mapping[str, Tensor], known: Format
-) -> tuple[dict[str, str], list[str]]:
-    """Map their names to ours, and list those that have no name here."""
-    if known.names is None:
-        return {key: key for key in taken}, []
-    names = {key: rename(key, known.names) for key in taken}
-    mapped = {theirs: ours for theirs, ours in names.items() if ours}
-    return mapped, [key for key in names if key not in mapped]
+def _check_patterns(
+    option: str, patterns: Sequence[str], keys: Iterable[str]
+) -> None:
+    """Refuse patterns that match nothing, such as misspelt ones."""
+    for pattern in patterns:
+        if not any(fnmatchcase(key, pattern) for key in keys):
+            raise ValueError(f'{option} {pattern}: there is no such key')
 
 
 def _reshape_clip(found: dict[str, Tensor], known: Format) -> dict[str, str]:
@@ -225,13 +226,9 @@ def _check_keys(
         dict[str, str]: What is missing and may be, and what follows.
     """
     shapes = sizes.shapes()
-    for pattern in allow_missing:
-        if not pattern.startswith((*_OPTIONAL,)) and not any(
-            fnmatchcase(key, pattern) for key in shapes
-        ):
-            raise ValueError(
-                f'--allow-missing {pattern}: the model has no such key'
-            )
+    parts = (*_OPTIONAL,)
+    named = [p for p in allow_missing if not p.startswith(parts)]
+    _check_patterns('--allow-missing', named, shapes)
     foreign = tuple(
         part
         for part in _FOREIGN
@@ -249,17 +246,15 @@ def _check_keys(
         for key in shapes
         if key not in found and not key.startswith((*optional,))
     ]
+    others = [
+        key
+        for key in found
+        if key not in shapes and not key.startswith(foreign)
+    ]
     allowed = [key for key in absent if matches(key, allow_missing)]
     problems = describe_keys(
         [key for key in absent if key not in allowed],
-        [
-            *unexpected,
-            *(
-                key
-                for key in found
-                if key not in shapes and not key.startswith(foreign)
-            ),
-        ],
+        [*unexpected, *others],
         reshaped_keys(found, shapes),
     )
     if problems:

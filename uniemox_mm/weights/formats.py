@@ -112,22 +112,13 @@ def rename(key: str, names: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True)
 class Format:
-    """The names of a project's ViT.
+    """The names of a project's ViT."""
 
-    Attributes:
-        title (str): Whose they are.
-        names (Mapping[str, str], optional): Its names -> MMPretrain's. None
-            for MMPretrain's own.
-        left_out (Mapping[str, str]): Patterns of names (as of ``fnmatch``)
-            that have no place here, and why.
-        settings (Mapping[str, str]): Settings of a VisionTransformer that
-            gives what the source gave, where they are not the usual ones,
-            and why.
-    """
-
-    title: str
-    names: Mapping[str, str] | None
+    title: str  # whose names they are
+    names: Mapping[str, str] | None  # -> MMPretrain's; None for its own
+    # Patterns of names (as of fnmatch) that have no place here -> why.
     left_out: Mapping[str, str] = field(default_factory=dict)
+    # Unusual settings of a VisionTransformer that gives the same -> why.
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -153,11 +144,10 @@ _CLIP_SETTINGS = {
         'if they were trained with QuickGELU, as those of OpenAI were'
     ),
 }
+_MAE = {**ENCODER, **HEAD, **DECODER}
 FORMATS = {
-    'mae': Format("MAE's", {**ENCODER, **HEAD, **DECODER}),
-    'u-emo': Format(
-        "UniEmoX's, by its authors", {**ENCODER, **HEAD, **DECODER}
-    ),
+    'mae': Format("MAE's", _MAE),
+    'u-emo': Format("UniEmoX's, by its authors", _MAE),
     'timm': Format("timm's", {**ENCODER, **HEAD}),
     'dbot': Format(
         "dBOT's",
@@ -197,14 +187,8 @@ def recognise(keys: Iterable[str]) -> str:
     MAE's, UniEmoX's and timm's names are the same. What tells them apart is
     which parts there are, and nothing but the name depends on it.
 
-    Args:
-        keys (Iterable[str]): The names.
-
-    Returns:
-        str: A key of :data:`FORMATS`.
-
     Raises:
-        ValueError: It is none of them.
+        ValueError: It is none of :data:`FORMATS`.
     """
     keys = sorted(keys)
     parts = {key.split('.')[0] for key in keys}

@@ -13,33 +13,18 @@ PATCHES = 'backbone.patch_embed.projection.'
 
 @dataclass(frozen=True)
 class ViTSizes:
-    """The sizes of an encoder and, where there is one, of its decoder.
+    """The sizes of an encoder and, where there is one, of its decoder."""
 
-    Attributes:
-        width (int): Channels of the encoder.
-        depth (int): Its blocks.
-        hidden (int): Channels inside its feed-forward networks.
-        patch (int): Pixels of a side of a patch.
-        grid (int): Patches of a side of the image.
-        channels (int): Of the image.
-        decoder (tuple[int, int, int], optional): Width, depth and hidden
-            channels of MAE's decoder.
-        classes (int, optional): Outputs of the head.
-        pre_norm (bool): Whether there is a norm before the first block, as
-            in CLIP; the patches may have no bias then.
-        patch_bias (bool): Whether they have.
-    """
-
-    width: int
-    depth: int
-    hidden: int
-    patch: int
-    grid: int
-    channels: int = 3
-    decoder: tuple[int, int, int] | None = None
-    classes: int | None = None
-    pre_norm: bool = False
-    patch_bias: bool = True
+    width: int  # channels of the encoder
+    depth: int  # its blocks
+    hidden: int  # channels inside its feed-forward networks
+    patch: int  # pixels of a side of a patch
+    grid: int  # patches of a side of the image
+    channels: int = 3  # of the image
+    decoder: tuple[int, int, int] | None = None  # its width, depth, hidden
+    classes: int | None = None  # outputs of the head
+    pre_norm: bool = False  # a norm before the first block, as in CLIP
+    patch_bias: bool = True  # which patches with pre_norm may lack
 
     def __str__(self) -> str:
         size = self.grid * self.patch
