@@ -8,7 +8,6 @@ import pytest
 
 from tests.datasets.miniatures import (
     MINIATURES,
-    SPLITS,
     class_names,
     draw,
     names,
@@ -50,23 +49,6 @@ def test_caers_with_anger_and_angry_side_by_side(tmp_path):
         'train/Angry/0001.png',
         'train/Angry/0002.png',
     ]
-
-
-def test_caers_takes_its_validation_images_from_test(tmp_path):
-    write_miniature('CAERS', tmp_path)
-    train, val, test = (names(read('CAERS', tmp_path, s)) for s in SPLITS)
-    shipped = [
-        path.relative_to(tmp_path).as_posix()
-        for path in sorted((tmp_path / 'train').rglob('*.png'))
-    ]
-    assert train == shipped
-    assert len(train) == 7 * 14
-    assert {path.split('/')[0] for path in val + test} == {'test'}
-    # Of 6 images of a class 34 % are 2.04.
-    for part, count in ((val, 2), (test, 4)):
-        of_class = Counter(path.split('/')[1] for path in part)
-        assert set(of_class.values()) == {count}
-        assert len(of_class) == 7
 
 
 @pytest.mark.parametrize('name', ['Emotion6', 'UnbiasedEmo'])

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -46,7 +46,8 @@ class FeatureCache:
             damaged; the message says what differs.
     """
 
-    what = 'features'
+    what: ClassVar[str]
+    key: ClassVar[str]
 
     def __init__(
         self, folder: str | Path, teacher: dict[str, Any], count: int
@@ -57,18 +58,33 @@ class FeatureCache:
         self._file: Any = None
         self._open()
 
-    def read(self, index: int) -> np.ndarray:
-        """Return the feature of a sample, (C3,), a copy."""
-        self._open()
-        return self._features[index]
+    def row(
+        self, index: int, key: str | None, owner: str = 'the data set'
+    ) -> np.ndarray:
+        """Return the feature of one sample.
 
-    def differs(self, index: int, key: str) -> str | None:
-        """Return the key of row ``index`` if it is another than ``key``."""
+        Args:
+            index (int): Index of the sample in the dataset.
+            key (str, optional): Its key now, or None where it was checked
+                before.
+            owner (str): The image that has the key, for the message.
+
+        Returns:
+            np.ndarray: (C3,), a copy.
+
+        Raises:
+            StaleFeaturesError: The row was computed for another key.
+        """
         self._open()
-        if self._hashes[index] == key_hash(key):
-            return None
-        keys = self._file.get_tensor('keys').tobytes().decode()
-        return keys.split('\n')[index]
+        if key is not None and self._hashes[index] != key_hash(key):
+            text = self._file.get_tensor('keys').tobytes().decode()
+            before = text.split('\n')[index]
+            raise StaleFeaturesError(
+                f'{self.path}: row {index} was made from the {self.key} '
+                f'{before!r}, but {owner} now has {key!r}; '
+                f'{self.remedy}'
+            )
+        return self._features[index]
 
     @property
     def remedy(self) -> str:
@@ -80,11 +96,8 @@ class FeatureCache:
 
     def __getstate__(self) -> dict:
         # The open file cannot be pickled; each worker opens its own.
-        own = ('_file', '_features', '_hashes')
-        return {k: v for k, v in self.__dict__.items() if k not in own}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state, _file=None)
+        closed = dict(_file=None, _features=None, _hashes=None)
+        return {**self.__dict__, **closed}
 
     def _open(self) -> None:
         if self._file is not None:

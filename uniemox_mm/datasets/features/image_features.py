@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from uniemox_mm.utils.chunked_job import ChunkedJob
 
-from ..errors import BadSampleError, StaleFeaturesError
+from ..errors import BadSampleError
 from ..transforms import LoadEmotionImage
 from .feature_cache import (
     FeatureCache,
@@ -46,28 +46,7 @@ class ImageFeatures(FeatureCache):
     """
 
     what = 'image features'
-
-    def row(self, index: int, image: str) -> np.ndarray:
-        """Return the feature of one image.
-
-        Args:
-            index (int): Index of the sample in the dataset.
-            image (str): Its :func:`image_key`.
-
-        Returns:
-            np.ndarray: (C3,) float16, a copy.
-
-        Raises:
-            StaleFeaturesError: The row was computed from another image.
-        """
-        before = self.differs(index, image)
-        if before is not None:
-            raise StaleFeaturesError(
-                f'{self.path}: row {index} was made from the image '
-                f'{before!r}, but the data set now has {image!r} there; '
-                f'{self.remedy}'
-            )
-        return self.read(index)
+    key = 'image'
 
 
 def image_key(img_path: str, data_root: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import StaleFeaturesError
 from .feature_cache import FeatureCache, check_writable, write_features
 
 if TYPE_CHECKING:
@@ -22,29 +21,7 @@ class TextFeatures(FeatureCache):
     """
 
     what = 'text features'
-
-    def row(self, index: int, caption: str | None, image: str) -> np.ndarray:
-        """Return the feature of one caption.
-
-        Args:
-            index (int): Index of the sample in the dataset.
-            caption (str, optional): The sample's caption now, or None where
-                it was checked before.
-            image (str): The sample's image, for the message.
-
-        Returns:
-            np.ndarray: (C3,) float32, a copy.
-
-        Raises:
-            StaleFeaturesError: The row was computed from another caption.
-        """
-        before = self.differs(index, caption) if caption is not None else None
-        if before is not None:
-            raise StaleFeaturesError(
-                f'{self.path}: row {index} was made from the caption '
-                f'{before!r}, but {image} now has {caption!r}; {self.remedy}'
-            )
-        return self.read(index)
+    key = 'caption'
 
 
 def compute_text_features(
