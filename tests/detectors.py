@@ -1,22 +1,33 @@
 """Real detectors of MMDetection, with weights in its published format."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from tests.helpers import ROOT
-from uniemox_mm.models.detectors.mmdet_model import import_mmdet
+from uniemox_mm.models.detectors.load_detector import import_mmdet
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 
 COCO = ('person', *(f'thing{i}' for i in range(1, 80)))
-
-
 NARROW = ROOT / 'configs/person_detection/yolov3_narrow_drawn.py'
+# Height and width, none a multiple of 32 after scaling to 416.
+SIZES = [(90, 333), (217, 131), (415, 417), (50, 640), (601, 97)]
+
+
+def noise(sizes=SIZES):
+    """Coarse noise, in which the random detectors find something."""
+    rng = np.random.default_rng(0)
+    return [
+        cv2.resize(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8), size[::-1])
+        for size in sizes
+    ]
 
 
 def publish(config, path, spread, classes=COCO):
-    """Saves a detector that finds something everywhere.
+    """Save a detector that finds something everywhere.
 
     Random predictions would all be under the thresholds, so the last layers
     get large weights.

@@ -3,15 +3,19 @@
 import copy
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch import nn
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 
@@ -105,8 +109,22 @@ BASELINES = {
 
 
 def build(cfg: dict, **changes) -> torch.nn.Module:
-    """Builds a registered part, with entries of the config replaced."""
+    """Build a registered part, with entries of the config replaced."""
     return MODELS.build({**copy.deepcopy(cfg), **changes})
+
+
+def build_emo_mae(**changes) -> torch.nn.Module:
+    """Build the tiny EmoMAE and initialise its weights, always alike."""
+    torch.manual_seed(0)
+    model = build(EMO_MAE, **changes)
+    model.init_weights()
+    return model
+
+
+def views(count: int = 4) -> list[torch.Tensor]:
+    """A batch of scenes and one of persons, always the same."""
+    torch.manual_seed(11)
+    return [torch.randn(count, 3, 32, 32) for _ in range(2)]
 
 
 def samples(count: int) -> list[DataSample]:
@@ -187,7 +205,7 @@ def tiny_finetune(
 
 
 def run_distributed(world: int, function: Callable, *args) -> None:
-    """Runs ``function(rank, world, *args)`` in gloo processes."""
+    """Run ``function(rank, world, *args)`` in gloo processes."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
@@ -211,7 +229,7 @@ def _enter(rank, world, port, function, args) -> None:
 
 
 class Malicious:
-    """Makes a folder when a pickle of it is loaded as code."""
+    """Make a folder when a pickle of it is loaded as code."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = str(folder)
@@ -235,3 +253,85 @@ def step_config(**model) -> Config:
             train_dataloader=dict(dataset=dict(data_root='nowhere')),
         )
     )
+
+
+def without_amp(cfg: Config, **optimizer) -> dict:
+    """A config's optimizer, in float32."""
+    wrapper = dict(cfg.optim_wrapper, type='OptimWrapper')
+    del wrapper['dtype'], wrapper['loss_scale']
+    return dict(wrapper, optimizer=dict(wrapper['optimizer'], **optimizer))
+
+
+def environment() -> dict[str, str]:
+    """Variables for a command of this checkout, in one thread."""
+    python = Path(sys.executable).parent
+    return {
+        **os.environ,
+        'OMP_NUM_THREADS': '1',
+        'PATH': f'{python}{os.pathsep}{os.environ["PATH"]}',
+        'PYTHONPATH': str(ROOT),
+    }
+
+
+def execute(*command) -> subprocess.CompletedProcess:
+    """Run a command from the root of the repository."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+class PublishedClip(nn.Module):
+    """CLIP's weights in a TorchScript module, half precision, with sizes."""
+
+    def __init__(self, clip):
+        super().__init__()
+        for name, child in clip.named_children():
+            self.add_module(name, _Parameters(child))
+        for name, parameter in clip.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+        for name, size in (
+            ('input_resolution', 32),
+            ('context_length', 77),
+            ('vocab_size', 49408),
+        ):
+            self.register_buffer(name, torch.tensor(size))
+
+    def forward(self, x):
+        return x
+
+
+class _Parameters(nn.Module):
+    """A module's parameters and children without its code."""
+
+    def __init__(self, source):
+        super().__init__()
+        for name, child in source.named_children():
+            self.add_module(name, _Parameters(child))
+        for name, parameter in source.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+
+    def forward(self, x):
+        return x
+
+
+def numpy_nms(boxes, scores, iou_threshold, offset=0):
+    """Non-maximum suppression from its definition, in float64."""
+    boxes, scores = np.float64(boxes), np.float64(scores)
+    x1, y1, x2, y2 = boxes.T
+    area = (x2 - x1 + offset) * (y2 - y1 + offset)
+    keep = []
+    for i in np.argsort(-scores, kind='stable'):
+        for j in keep:
+            wide = min(x2[i], x2[j]) - max(x1[i], x1[j]) + offset
+            high = min(y2[i], y2[j]) - max(y1[i], y1[j]) + offset
+            shared = max(wide, 0) * max(high, 0)
+            if shared / (area[i] + area[j] - shared) > iou_threshold:
+                break
+        else:
+            keep.append(i)
+    return keep

@@ -9,7 +9,7 @@ from mmpretrain.registry import HOOKS
 
 @HOOKS.register_module()
 class KillHook(Hook):
-    """Sends a signal to this process at a chosen place.
+    """Send a signal to this process at a chosen place.
 
     Args:
         sig (str): Name of the signal.

@@ -1,4 +1,4 @@
-"""Counts what PyTorch is asked to compute."""
+"""Count the operators that PyTorch calls."""
 
 from collections import Counter
 

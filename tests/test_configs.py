@@ -1,8 +1,7 @@
-"""Every config parses, says how to run it, and its model builds."""
+"""Every config parses, has a header, and its model builds."""
 
 import ast
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +11,9 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 
-from tests.helpers import CLASSIFIER, ROOT, build
+from tests.helpers import CLASSIFIER, ROOT, build, without_amp
 from uniemox_mm.engine.runners import check_strategy
-from uniemox_mm.models.detectors.mmdet_model import import_mmdet
+from uniemox_mm.models.detectors.load_detector import import_mmdet
 
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*.py')) + sorted(
     (ROOT / 'configs').glob('[!_]*/*.py')
@@ -23,37 +22,34 @@ IDS = [path.relative_to(ROOT / 'configs').as_posix() for path in CONFIGS]
 
 
 def offline(cfg):
-    """Random weights in the place of those that would be downloaded."""
+    """Replace weights that would be downloaded by random ones."""
     if 'target_generator' in cfg.model:
         cfg.model.target_generator.pretrained = None
     return cfg
 
 
-def without_amp(cfg, **optimizer):
-    """A config's optimizer, on the CPU or without memory."""
-    wrapper = dict(cfg.optim_wrapper, type='OptimWrapper')
-    del wrapper['dtype'], wrapper['loss_scale']
-    return dict(wrapper, optimizer=dict(wrapper['optimizer'], **optimizer))
+def build_pretrain(name, changes=None):
+    cfg = offline(Config.fromfile(ROOT / 'configs' / name))
+    cfg.merge_from_dict(changes or {})
+    with torch.device('meta'):
+        return cfg, MODELS.build(cfg.model)
 
 
 def test_there_are_configs():
-    assert {
-        'uniemox_vit-l_pretrain.py',
-        'uniemox_vit-b_pretrain.py',
-        'uniemox_vit-h_pretrain.py',
-        'uniemox_vit-l_pretrain_deepspeed.py',
-        'uniemox_vit-l_pretrain_fsdp.py',
-        'uniemox_vit-tiny_demo.py',
-    } <= set(IDS)
+    kinds = ('vit-l', 'vit-b', 'vit-h')
+    names = {f'uniemox_{kind}_pretrain.py' for kind in kinds}
+    names |= {f'uniemox_vit-l_pretrain_{x}.py' for x in ('deepspeed', 'fsdp')}
+    assert names | {'uniemox_vit-tiny_demo.py'} <= set(IDS)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=IDS)
-def test_opens_with_its_command(path):
-    header = ast.get_docstring(ast.parse(path.read_text()))
-    name = path.relative_to(ROOT).as_posix()
-    assert 'Run:' in header
-    assert name in header
-    assert 'Hardware:' in header and 'Score:' in header
+def test_header_and_paths(path):
+    text = path.read_text()
+    header = ast.get_docstring(ast.parse(text))
+    for part in ('Run:', 'Hardware:', 'Score:'):
+        assert part in header
+    assert path.relative_to(ROOT).as_posix() in header
+    assert "'/" not in text  # a path of one machine
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=IDS)
@@ -80,10 +76,8 @@ def test_model_and_pipeline_build(path):
     assert dataset is not None
 
 
-def test_the_papers_run():
-    cfg = offline(Config.fromfile(ROOT / 'configs/uniemox_vit-l_pretrain.py'))
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
+def test_vit_l_pretrain_is_the_papers():
+    cfg, model = build_pretrain('uniemox_vit-l_pretrain.py')
     assert model.backbone.embed_dims == 1024
     assert len(model.backbone.layers) == 24
     assert model.backbone.mask_ratio == 0.75
@@ -101,11 +95,9 @@ def test_the_papers_run():
     )
 
 
-def test_the_huge_one():
+def test_vit_h_pretrain_is_maes():
     """ViT-H/14 of MAE, with its decoder over 16 x 16 patches."""
-    cfg = offline(Config.fromfile(ROOT / 'configs/uniemox_vit-h_pretrain.py'))
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    _, model = build_pretrain('uniemox_vit-h_pretrain.py')
     encoder, decoder = model.backbone, model.neck
     assert encoder.embed_dims == 1280 and len(encoder.layers) == 32
     assert encoder.layers[0].attn.num_heads == 16
@@ -119,8 +111,7 @@ def test_the_huge_one():
 
 
 @pytest.mark.parametrize('kind', ['fsdp', 'deepspeed'])
-def test_sharded_runs_are_the_papers(kind):
-    """All but how it is run comes from the config of one machine."""
+def test_sharded_configs_differ_in_the_strategy_alone(kind):
     paper = Config.fromfile(ROOT / 'configs/uniemox_vit-l_pretrain.py')
     name = f'uniemox_vit-l_pretrain_{kind}.py'
     cfg = Config.fromfile(ROOT / 'configs' / name)
@@ -137,10 +128,8 @@ def test_sharded_runs_are_the_papers(kind):
 
 def test_weight_decay_of_every_parameter():
     """0.05, and 0 for biases and norms, as the authors ran it."""
-    cfg = offline(Config.fromfile(ROOT / 'configs/uniemox_vit-l_pretrain.py'))
-    cfg.model.fusion.type = 'WeightedSumFusion'
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    fusion = {'model.fusion.type': 'WeightedSumFusion'}
+    cfg, model = build_pretrain('uniemox_vit-l_pretrain.py', fusion)
     optim = build_optim_wrapper(model, without_amp(cfg, fused=False))
     decay = {
         id(p): group['weight_decay']
@@ -159,7 +148,7 @@ def test_weight_decay_of_every_parameter():
 @pytest.mark.parametrize(
     'name', ['uniemox_vit-l_pretrain.py', 'finetune/vit-l_uniemox_fi.py']
 )
-def test_fused_steps_equal_those_that_are_not(name):
+def test_fused_optimizer_equals_unfused(name):
     cfg = Config.fromfile(ROOT / 'configs' / name)
     assert cfg.optim_wrapper.optimizer.fused is True
     weights = []
@@ -178,8 +167,3 @@ def test_fused_steps_equal_those_that_are_not(name):
         (a - b).abs().max() for a, b in zip(start, weights[0], strict=True)
     ]
     assert min(moved) > optim.optimizer.defaults['lr']
-
-
-@pytest.mark.parametrize('path', CONFIGS, ids=IDS)
-def test_no_path_of_one_machine(path: Path):
-    assert "'/" not in path.read_text()

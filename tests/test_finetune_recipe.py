@@ -9,8 +9,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS, PARAM_SCHEDULERS
 
-from tests.helpers import ROOT
-from tests.test_configs import without_amp
+from tests.helpers import ROOT, without_amp
 
 CONFIG = ROOT / 'configs/finetune/vit-l_uniemox_fi.py'
 LR = 6.25e-5  # 1e-3 x 16 / 256
@@ -96,11 +95,8 @@ def test_augmentation_and_targets():
         dict(type='CutMix', alpha=1.0),
     ]
     loss = model.head.loss
-    assert (loss.type, loss.label_smooth_val, loss.mode) == (
-        'LabelSmoothLoss',
-        0.1,
-        'original',
-    )
+    assert loss.type == 'LabelSmoothLoss' and loss.mode == 'original'
+    assert loss.label_smooth_val == 0.1
     assert model.backbone.drop_path_rate == 0.2
     assert cfg.train_dataloader.batch_size == 16
     kinds = {t.type: t for t in cfg.train_pipeline}
@@ -113,7 +109,7 @@ def test_augmentation_and_targets():
     assert tests['CenterCrop'].crop_size == 224
 
 
-def test_soft_targets_are_eq_9():
+def test_soft_target_loss_equals_eq_9():
     """Mixup's and smoothing's, against NumPy in float64."""
     loss = MODELS.build(Config.fromfile(CONFIG).model.head.loss)
     torch.manual_seed(0)
@@ -126,16 +122,16 @@ def test_soft_targets_are_eq_9():
     assert loss(logits, mixed).item() == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ('name', 'millions'),
-    [
-        ('vgg-16', 134.29),
-        ('densenet-121', 6.96),
-        ('vit-l_scratch', 303.31),
-        ('vit-l_supervised', 303.31),
-    ],
-)
-def test_sizes_are_the_papers(name, millions):
+MILLIONS = {
+    'vgg-16': 134.29,
+    'densenet-121': 6.96,
+    'vit-l_scratch': 303.31,
+    'vit-l_supervised': 303.31,
+}
+
+
+@pytest.mark.parametrize(('name', 'millions'), MILLIONS.items())
+def test_parameter_counts_are_the_papers(name, millions):
     """Table III counts the same parameters (with 8 classes)."""
     cfg = Config.fromfile(ROOT / f'configs/baselines/{name}.py')
     with torch.device('meta'):

@@ -45,6 +45,13 @@ def train_two_iterations(model, dataset, work_dir):
     return losses, changed
 
 
+def emoset(drawn, load, split='train'):
+    pipeline = [dict(type=load), CROP, dict(type='PackInputs')]
+    return dict(
+        type='EmoSet', data_root=str(drawn), split=split, pipeline=pipeline
+    )
+
+
 @pytest.mark.slow
 def test_supervised_resnet_on_emoset(drawn, tmp_path):
     model = dict(
@@ -54,22 +61,9 @@ def test_supervised_resnet_on_emoset(drawn, tmp_path):
         ),
         backbone=dict(type='ResNet', depth=18),
         neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead',
-            num_classes=8,
-            in_channels=512,
-            loss=dict(type='CrossEntropyLoss'),
-        ),
+        head=dict(type='LinearClsHead', num_classes=8, in_channels=512),
     )
-    dataset = dict(
-        type='EmoSet',
-        data_root=str(drawn),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            CROP,
-            dict(type='PackInputs'),
-        ],
-    )
+    dataset = emoset(drawn, 'LoadImageFromFile')
     losses, changed = train_two_iterations(model, dataset, tmp_path)
     assert losses[0] == pytest.approx(2.08, abs=1.0)  # ln 8 at chance
     assert 'head.fc.weight' in changed
@@ -84,16 +78,7 @@ def test_plain_mae_with_our_encoder_and_decoder(drawn, tmp_path):
         neck=DECODER,
         head=HEAD,
     )
-    dataset = dict(
-        type='EmoSet',
-        data_root=str(drawn),
-        split='val',
-        pipeline=[
-            dict(type='LoadEmotionImage'),
-            CROP,
-            dict(type='PackInputs'),
-        ],
-    )
+    dataset = emoset(drawn, 'LoadEmotionImage', 'val')
     losses, changed = train_two_iterations(model, dataset, tmp_path)
     assert 0.5 < losses[0] < 5
     assert 'backbone.patch_embed.projection.weight' in changed

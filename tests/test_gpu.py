@@ -1,4 +1,4 @@
-"""What only a GPU can show; there: make test ARGS=tests/test_gpu.py."""
+"""Tests that need a GPU; there: make test ARGS=tests/test_gpu.py."""
 
 import copy
 
@@ -10,6 +10,7 @@ from mmpretrain.structures import DataSample
 from step_probes import count_waits
 from step_variants import build_variants, loss_differences
 
+from tests.detectors import SIZES, noise
 from tests.engine.strategies.sharded_training import (
     OPTIMIZER,
     prepare,
@@ -20,11 +21,12 @@ from tests.helpers import (
     CLASSIFIER,
     EMO_MAE,
     build,
+    build_emo_mae,
     run_distributed,
     samples,
     step_config,
+    views,
 )
-from tests.models.detectors.test_person_detector import SIZES, noise
 from uniemox_mm.engine.strategies import EmoFSDPStrategy
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.models import PersonDetector
@@ -34,21 +36,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def views(count=8):
-    torch.manual_seed(11)
-    return [torch.rand(count, 3, 32, 32) for _ in range(2)]
-
-
-def ready():
-    torch.manual_seed(0)
-    model = build(EMO_MAE)
-    model.init_weights()
-    return model
+AMP = dict(
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
+    loss_scale=dict(enabled=False),
+)
 
 
 def test_teacher_moves_along_and_stays_close_in_half_precision():
-    teacher = ready().target_generator
-    images, captions = views()[0], [s.caption for s in samples(8)]
+    teacher = build_emo_mae().target_generator
+    images, captions = views(8)[0], [s.caption for s in samples(8)]
     on_cpu = teacher(images, captions)
     on_gpu = teacher.cuda()(images.cuda(), captions)
     for a, b in zip(on_cpu, on_gpu, strict=True):
@@ -58,20 +55,14 @@ def test_teacher_moves_along_and_stays_close_in_half_precision():
 
 
 def test_three_amp_steps_leave_the_teacher_and_change_the_student():
-    model = ready().cuda()
+    model = build_emo_mae().cuda()
     teacher = copy.deepcopy(model.target_generator.clip.state_dict())
     student = copy.deepcopy(model.state_dict())
     optim = build_optim_wrapper(
-        model,
-        dict(
-            type='AmpOptimWrapper',
-            dtype='bfloat16',
-            loss_scale=dict(enabled=False),
-            optimizer=dict(type='AdamW', lr=1e-3),
-        ),
+        model, dict(AMP, optimizer=dict(type='AdamW', lr=1e-3))
     )
     for _ in range(3):
-        data = dict(inputs=views(), data_samples=samples(8))
+        data = dict(inputs=views(8), data_samples=samples(8))
         losses = model.train_step(data, optim)
     assert all(torch.isfinite(v) for v in losses.values())
     after = model.target_generator.clip.state_dict()
@@ -109,13 +100,7 @@ def test_a_classifier_learns_in_amp_and_predicts_as_on_the_cpu():
     )
     model = build(settings).cuda()
     optim = build_optim_wrapper(
-        model,
-        dict(
-            type='AmpOptimWrapper',
-            dtype='bfloat16',
-            loss_scale=dict(enabled=False),
-            optimizer=dict(type='AdamW', lr=1e-3),
-        ),
+        model, dict(AMP, optimizer=dict(type='AdamW', lr=1e-3))
     )
     batch = dict(
         inputs=torch.rand(8, 3, 32, 32),
@@ -132,7 +117,7 @@ def test_a_classifier_learns_in_amp_and_predicts_as_on_the_cpu():
 
 
 def test_the_teacher_is_in_half_precision_there_and_back_in_full_here():
-    teacher = ready().target_generator.cuda()
+    teacher = build_emo_mae().target_generator.cuda()
     towers = {
         name.startswith('visual.'): value.dtype
         for name, value in teacher.clip.named_parameters()
@@ -171,12 +156,6 @@ def variants(*names):
 
 
 def fsdp_steps(rank, world, folder):
-    optimizer = dict(
-        OPTIMIZER,
-        type='AmpOptimWrapper',
-        dtype='bfloat16',
-        loss_scale=dict(enabled=False),
-    )
     wrapper = dict(
         type='MMFullyShardedDataParallel',
         auto_wrap_policy='wrap_transformer_layers',
@@ -184,7 +163,7 @@ def fsdp_steps(rank, world, folder):
     strategy = EmoFSDPStrategy(
         model_wrapper=wrapper, **settings(folder, 'gpu')
     )
-    losses = train(prepare(strategy, optimizer), rank, range(3))
+    losses = train(prepare(strategy, dict(OPTIMIZER, **AMP)), rank, range(3))
     assert torch.isfinite(losses).all()
     teacher = strategy.model.module.target_generator.clip
     assert {p.is_cuda for p in teacher.parameters()} == {True}

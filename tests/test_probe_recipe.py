@@ -1,7 +1,9 @@
 """The linear probe, the learning curve and the baselines' weights."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import SyncBuffersHook
@@ -37,17 +39,12 @@ def test_only_the_head_learns():
     )
     model.loss(**data)['loss'].backward()
     optimizer.step()
-    changed = {
-        k
-        for k, v in model.state_dict().items()
-        if not torch.equal(v, before[k])
-    }
+    after = model.state_dict()
+    changed = {k for k, v in after.items() if not torch.equal(v, before[k])}
+    statistics = ('running_mean', 'running_var', 'num_batches_tracked')
     assert changed == {
-        'neck.bn.running_mean',
-        'neck.bn.running_var',
-        'neck.bn.num_batches_tracked',
-        'head.fc.weight',
-        'head.fc.bias',
+        *('head.fc.weight', 'head.fc.bias'),
+        *(f'neck.bn.{name}' for name in statistics),
     }
     assert model.neck.bn.affine is False
 
@@ -76,7 +73,7 @@ def test_linear_probing_as_mae_does_it():
     assert (backbone.frozen_stages, backbone.drop_path_rate) == (24, 0.0)
 
 
-def test_a_learning_curve_takes_less_to_train_only(monkeypatch):
+def test_learning_curve_reduces_the_training_split_only(monkeypatch):
     monkeypatch.setenv('FRACTION', '0.4')
     monkeypatch.setenv('DATASET', 'heco')
     for name in ('vit-l_uniemox', 'vit-l_mae'):
@@ -89,30 +86,20 @@ def test_a_learning_curve_takes_less_to_train_only(monkeypatch):
         assert set(cfg.env_variables) == {'FRACTION', 'DATASET'}
 
 
-def test_baselines_start_from_what_mmpretrains_index_names():
-    for name, pretraining in BASELINES.items():
-        cfg = Config.fromfile(ROOT / f'configs/baselines/{name}.py')
-        path, _ = Config._get_cfg_path(f'mmpretrain::{pretraining}', '')
-        index = (Path(path).parent / 'metafile.yml').read_text()
-        assert f'{cfg.load_from}\n' in index, name
-
-
-def test_baselines_normalise_as_their_weights_expect():
-    for name, pretraining in BASELINES.items():
-        cfg = Config.fromfile(ROOT / f'configs/baselines/{name}.py')
-        path, _ = Config._get_cfg_path(f'mmpretrain::{pretraining}', '')
-        source = Config.fromfile(path)
-        theirs = source.get('data_preprocessor') or (
-            source.model.data_preprocessor
-        )
-        if name == 'vit-b_beit':  # in its fine-tuning; two sets in pretraining
-            theirs = dict(mean=[127.5] * 3, std=[127.5] * 3)
-        if name == 'vit-b_cae':
-            theirs = dict(mean=[127.5] * 3, std=[127.5] * 3)
-        ours = cfg.data_preprocessor
-        assert ours.mean == list(theirs['mean']), name
-        assert ours.std == list(theirs['std']), name
-        assert ours.to_rgb is True
+@pytest.mark.parametrize('name', BASELINES)
+def test_baselines_use_weights_and_pixels_of_mmpretrain(name):
+    cfg = Config.fromfile(ROOT / f'configs/baselines/{name}.py')
+    path, _ = Config._get_cfg_path(f'mmpretrain::{BASELINES[name]}', '')
+    index = (Path(path).parent / 'metafile.yml').read_text()
+    assert f'{cfg.load_from}\n' in index
+    source = Config.fromfile(path)
+    theirs = source.get('data_preprocessor') or source.model.data_preprocessor
+    if name in ('vit-b_beit', 'vit-b_cae'):  # two sets in their pretraining
+        theirs = dict(mean=[127.5] * 3, std=[127.5] * 3)
+    ours = cfg.data_preprocessor
+    assert ours.mean == list(theirs['mean'])
+    assert ours.std == list(theirs['std'])
+    assert ours.to_rgb is True
 
 
 def test_baselines_share_one_recipe():
@@ -126,13 +113,8 @@ def test_baselines_share_one_recipe():
             assert cfg.model.head.loss[key] == value, name
         for part in ('optimizer', 'type', 'dtype'):
             assert cfg.optim_wrapper[part] == ours.optim_wrapper[part]
-        for key in (
-            'param_scheduler',
-            'train_cfg',
-            'train_dataloader',
-            'val_dataloader',
-            'test_dataloader',
-        ):
+        loaders = [f'{x}_dataloader' for x in ('train', 'val', 'test')]
+        for key in ('param_scheduler', 'train_cfg', *loaders):
             assert cfg[key] == ours[key], (name, key)
         checkpoint = cfg.default_hooks.checkpoint
         assert checkpoint.save_best == 'accuracy/top1'
@@ -148,13 +130,7 @@ def buffers_after_an_epoch(rank, world):
     settings = Config.fromfile(PROBE).default_hooks.sync_buffers
     hook = HOOKS.build(settings)
     assert isinstance(hook, SyncBuffersHook)
-
-    class Runner:
-        pass
-
-    runner = Runner()
-    runner.model = model
-    hook.after_train_epoch(runner)
+    hook.after_train_epoch(SimpleNamespace(model=model))
     assert torch.equal(model.neck.bn.running_mean, torch.full((32,), 1.5))
     assert model.neck.bn.num_batches_tracked == 3
 

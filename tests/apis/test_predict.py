@@ -19,8 +19,7 @@ from tests.apis.classifiers import (
     write_work_dir,
 )
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import EMO_MAE, build, tiny_config
-from tests.tools.test_train import execute
+from tests.helpers import EMO_MAE, build, execute, tiny_config
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.__main__ import main
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES

@@ -15,7 +15,7 @@ def parse(*texts):
     return parser.parse_args(['--cfg-options', *texts]).cfg_options
 
 
-def test_values_are_those_of_mmengine():
+def test_values_equal_mmengines():
     assert parse('a.b=1', 'c=[x,2]', 'd==') == {
         'a.b': 1,
         'c': ['x', 2],
@@ -26,19 +26,20 @@ def test_values_are_those_of_mmengine():
 @pytest.mark.parametrize(
     ('texts', 'message'),
     [
-        (['a'], "argument --cfg-options: 'a': expected KEY=VALUE"),
-        (['a=1', '=2'], "argument --cfg-options: '=2': expected KEY=VALUE"),
-        (['a=[(1,2],3'], 'argument --cfg-options: Imbalanced brackets exist'),
+        (['a'], "'a': expected KEY=VALUE"),
+        (['a=1', '=2'], "'=2': expected KEY=VALUE"),
+        (['a=[(1,2],3'], 'brackets'),
     ],
 )
-def test_what_is_no_override_is_an_error_of_use(capsys, texts, message):
+def test_invalid_overrides_are_usage_errors(capsys, texts, message):
     with pytest.raises(SystemExit) as stopped:
         parse(*texts)
     assert stopped.value.code == 2
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'argument --cfg-options: ' in error and message in error
 
 
-def test_every_tool_uses_it():
+def test_every_tool_uses_cfg_options():
     sources = [
         path.read_text()
         for folder in ('tools', 'uniemox_mm')

@@ -12,7 +12,7 @@ from uniemox_mm.engine.resuming import (
 )
 
 
-def test_newest_checkpoint_is_found_by_its_number(tmp_path):
+def test_find_checkpoint_goes_by_number(tmp_path):
     assert find_checkpoint(tmp_path) is None
     assert find_checkpoint(tmp_path / 'nowhere') is None
     for name in ('epoch_9.pth', 'epoch_10.pth', '.epoch_11.pth-x.tmp'):
@@ -22,72 +22,64 @@ def test_newest_checkpoint_is_found_by_its_number(tmp_path):
     assert find_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
 
 
-def test_unfinished_files_are_removed(tmp_path):
+def test_remove_unfinished(tmp_path):
     for name in ('.epoch_3.pth-ab.tmp', 'epoch_2.pth', 'note.tmp'):
         (tmp_path / name).touch()
+    folder = tmp_path / '.epoch_3.pth-unfinished.tmp'  # of DeepSpeed
+    folder.mkdir()
+    (folder / 'part.pt').touch()
     remove_unfinished(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {'epoch_2.pth', 'note.tmp'}
     remove_unfinished(tmp_path / 'nowhere')
 
 
-def test_unfinished_folders_are_removed(tmp_path):
-    folder = tmp_path / '.epoch_3.pth-unfinished.tmp'
-    folder.mkdir()
-    (folder / 'part.pt').touch()
-    remove_unfinished(tmp_path)
-    assert not folder.exists()
-
-
-def test_the_config_is_pointed_at_the_checkpoint(tmp_path):
+def test_set_resume(tmp_path):
     def config():
         return Config(dict(work_dir=str(tmp_path), load_from='start.pth'))
 
     cfg = config()
     assert set_resume(cfg, None) == '' and cfg.load_from == 'start.pth'
-    assert set_resume(cfg, 'auto') == (
-        f'Nothing to resume in {tmp_path}: starting from the beginning.'
-    )
+    assert f'Nothing to resume in {tmp_path}' in set_resume(cfg, 'auto')
     assert cfg.load_from == 'start.pth' and 'resume' not in cfg
-    (tmp_path / 'epoch_2.pth').mkdir()  # of DeepSpeed
-    for resume in ('auto', str(tmp_path / 'epoch_2.pth')):
+    path = tmp_path / 'epoch_2.pth'
+    path.mkdir()  # of DeepSpeed
+    for resume in ('auto', str(path)):
         cfg = config()
-        note = f'Resuming from {tmp_path}/epoch_2.pth.'
-        assert set_resume(cfg, resume) == note
+        assert set_resume(cfg, resume) == f'Resuming from {path}.'
         assert cfg.resume is True
-        assert cfg.load_from == str(tmp_path / 'epoch_2.pth')
-    with pytest.raises(FileNotFoundError) as error:
+        assert cfg.load_from == str(path)
+    with pytest.raises(FileNotFoundError, match=r'^--resume x\.pth: no such'):
         set_resume(cfg, 'x.pth')
-    assert str(error.value) == '--resume x.pth: no such checkpoint'
 
 
 @pytest.mark.parametrize(
     ('arguments', 'launcher', 'command'),
     [
-        ('c.py', 'none', 'python tools/train.py c.py --resume'),
+        ('c.py', 'none', 'python tools/train.py c.py'),
         (
             '--work-dir w c.py --resume',
             'none',
-            'python tools/train.py c.py --work-dir w --resume',
+            'python tools/train.py c.py --work-dir w',
         ),
         (
             'c.py --resume old/epoch_1.pth --no-amp',
             'none',
-            'python tools/train.py c.py --no-amp --resume',
+            'python tools/train.py c.py --no-amp',
         ),
         (
             'c.py --resume=e.pth --cfg-options a.b=1 c=2',
             'none',
-            'python tools/train.py c.py --cfg-options a.b=1 c=2 --resume',
+            'python tools/train.py c.py --cfg-options a.b=1 c=2',
         ),
         (
             '--local-rank 0 c.py --launcher pytorch --work-dir w',
             'pytorch',
-            'bash tools/dist_train.sh c.py 2 --work-dir w --resume',
+            'bash tools/dist_train.sh c.py 2 --work-dir w',
         ),
         (
             'c.py --launcher=slurm',
             'slurm',
-            'python tools/train.py c.py --launcher slurm --resume',
+            'python tools/train.py c.py --launcher slurm',
         ),
     ],
 )
@@ -97,20 +89,19 @@ def test_resume_command(monkeypatch, arguments, launcher, command):
     found = resume_command(
         'tools/train.py', arguments.split(), 'c.py', launcher
     )
-    assert found == command
+    assert found == f'{command} --resume'
 
 
-def test_resume_command_repeats_what_is_needed(monkeypatch):
+def test_resume_command_repeats_checkpoint_and_environment(monkeypatch):
     monkeypatch.setattr('shutil.which', lambda name: '/other/python')
     found = resume_command(
-        'tools/train.py',
-        ['c.py', '--resume', 'a b.pth'],
-        'c.py',
-        'none',
-        'a b.pth',
+        *('tools/train.py', ['c.py', '--resume', 'a b.pth'], 'c.py', 'none'),
+        checkpoint='a b.pth',
+        environment=dict(DATASET='fi'),
     )
     assert found == (
-        f"{sys.executable} tools/train.py c.py --resume 'a b.pth'"
+        f'env DATASET=fi {sys.executable} tools/train.py c.py '
+        "--resume 'a b.pth'"
     )
     monkeypatch.setenv('NNODES', '2')
     monkeypatch.setenv('NODE_RANK', '1')

@@ -17,11 +17,10 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import ROOT
+from tests.helpers import ROOT, environment
 from tests.tools.downstream.stand_ins import calls, write_stand_ins
 from tests.tools.downstream_config import CONFIG, HOOK
 from tests.tools.test_detect_persons import wait_until_nobody_works_on
-from tests.tools.test_train import environment
 from uniemox_mm.apis import load_weights
 
 pytestmark = pytest.mark.slow

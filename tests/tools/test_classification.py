@@ -12,8 +12,7 @@ from mmengine.config import Config
 from mmpretrain.registry import DATASETS
 
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import EMO_MAE, build, tiny_config, tiny_finetune
-from tests.tools.test_train import execute
+from tests.helpers import EMO_MAE, build, execute, tiny_config, tiny_finetune
 from uniemox_mm.evaluation import evaluate
 from uniemox_mm.weights.read_checkpoint import load_weights
 

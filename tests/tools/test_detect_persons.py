@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import ROOT
-from tests.tools.test_train import environment
+from tests.helpers import ROOT, environment
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import list_images
 from uniemox_mm.models import PersonDetector

@@ -16,12 +16,11 @@ from tests.datasets.miniatures import (
     read,
     write_miniature,
 )
-from tests.helpers import ROOT
+from tests.helpers import ROOT, environment
 from tests.tools.test_detect_persons import (
     run,
     wait_until_nobody_works_on,
 )
-from tests.tools.test_train import environment
 
 TOOL = 'tools/dataset_converters/make_splits.py'
 SPLITS = ('train', 'val', 'test')

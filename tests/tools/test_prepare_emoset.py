@@ -11,12 +11,11 @@ import pytest
 from drawn_emoset import draw_emoset
 from mmengine.config import Config
 
-from tests.helpers import ROOT, tiny_config
+from tests.helpers import ROOT, environment, tiny_config
 from tests.tools.test_detect_persons import (
     run,
     wait_until_nobody_works_on,
 )
-from tests.tools.test_train import environment
 from uniemox_mm.datasets import EmoSet
 
 TOOL = 'tools/dataset_converters/prepare_emoset.py'

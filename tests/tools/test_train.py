@@ -1,40 +1,29 @@
-"""tools/train.py as a user runs it: killed, interrupted and resumed."""
+"""tools/train.py on the command line: killed, interrupted and resumed."""
 
-import os
+import json
+import math
+import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from tests.helpers import BACKBONE, EMO_MAE, ROOT, build, tiny_config
+from tests.helpers import (
+    BACKBONE,
+    EMO_MAE,
+    ROOT,
+    Malicious,
+    build,
+    execute,
+    tiny_config,
+)
 from uniemox_mm.apis import load_weights
 
 pytestmark = pytest.mark.slow
-
-
-def environment():
-    python = Path(sys.executable).parent
-    return {
-        **os.environ,
-        'OMP_NUM_THREADS': '1',
-        'PATH': f'{python}{os.pathsep}{os.environ["PATH"]}',
-        'PYTHONPATH': str(ROOT),
-    }
-
-
-def execute(*command):
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
 
 
 def write_config(tmp_path, drawn, work_dir, kill=None):
@@ -50,16 +39,24 @@ def write_config(tmp_path, drawn, work_dir, kill=None):
     return path
 
 
-def train(config, *arguments):
-    return execute(sys.executable, 'tools/train.py', config, *arguments)
+def train(config, *arguments, code=0):
+    """Train in one process and check the exit status."""
+    result = execute(sys.executable, 'tools/train.py', config, *arguments)
+    assert result.returncode == code, result.stdout + result.stderr
+    return result
 
 
-def dist_train(config, *arguments):
-    return execute('bash', 'tools/dist_train.sh', config, 2, *arguments)
+def dist_train(config, *arguments, processes=2, code=0):
+    """Train in several processes; any failure counts as ``code=1``."""
+    result = execute(
+        *('bash', 'tools/dist_train.sh', config, processes, *arguments)
+    )
+    assert bool(result.returncode) == code, result.stdout + result.stderr
+    return result
 
 
 def assert_same_end(one, other):
-    """Weights and optimizer state after the last epoch agree to 1e-6."""
+    """Check that weights and optimizer state agree after the last epoch."""
     load = dict(map_location='cpu', weights_only=False)
     a = torch.load(Path(one) / 'epoch_3.pth', **load)
     b = torch.load(Path(other) / 'epoch_3.pth', **load)
@@ -82,56 +79,48 @@ def uninterrupted(drawn, tmp_path_factory):
     """The work dir of a run from start to end."""
     folder = tmp_path_factory.mktemp('whole')
     config = write_config(folder, drawn, folder / 'work')
-    result = train(config, '--amp')
-    assert result.returncode == 0, result.stdout + result.stderr
-    return folder / 'work', result
+    return folder / 'work', train(config, '--amp')
 
 
-def test_a_run_leaves_what_it_should(uninterrupted):
+def test_run_saves_its_checkpoints(uninterrupted):
     work_dir, result = uninterrupted
     names = {path.name for path in work_dir.iterdir()}
     assert {'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth'} <= names
-    assert (
-        result.stdout.splitlines()[0]
-        == 'No accelerator here: training in fp32 instead of AMP.'
-    )
+    assert 'fp32 instead of AMP' in result.stdout.splitlines()[0]
     assert not [n for n in names if n.endswith('.tmp')]
     keys = load_weights(work_dir / 'epoch_3.pth').keys()
     assert keys == build(EMO_MAE).state_dict().keys()
 
 
+def kills(sig, count, place='after_train_iter', long=True):
+    return pytest.param(
+        dict(sig=sig, count=count, place=place),
+        marks=[pytest.mark.long] if long else [],
+        id=f'{place}-{count}',
+    )
+
+
 @pytest.mark.parametrize(
     'kill',
     [
-        pytest.param(
-            dict(sig='SIGKILL', place='after_train_iter', count=2),
-            marks=pytest.mark.long,
-        ),
-        pytest.param(
-            dict(sig='SIGKILL', place='after_train_iter', count=7),
-            marks=pytest.mark.long,
-        ),
-        dict(sig='SIGKILL', place='fsync', count=2),
-        pytest.param(
-            dict(sig='SIGKILL', place='after_train_epoch', count=2),
-            marks=pytest.mark.long,
-        ),
+        kills('SIGKILL', 2),
+        kills('SIGKILL', 7),
+        kills('SIGKILL', 2, 'fsync', long=False),
+        kills('SIGKILL', 2, 'after_train_epoch'),
     ],
-    ids=['first-epoch', 'second-epoch', 'saving', 'just-saved'],
 )
 def test_killed_and_resumed_equals_uninterrupted(
     drawn, tmp_path, uninterrupted, kill
 ):
     work_dir = tmp_path / 'work'
     config = write_config(tmp_path, drawn, work_dir, kill)
-    assert train(config).returncode == -9
+    train(config, code=-9)
     if kill['place'] == 'fsync':
         assert (work_dir / 'epoch_1.pth').exists()
         assert not (work_dir / 'epoch_2.pth').exists()
         assert list(work_dir.glob('.epoch_2.pth-*.tmp'))
     config = write_config(tmp_path, drawn, work_dir)
     result = train(config, '--resume')
-    assert result.returncode == 0, result.stdout + result.stderr
     assert not list(work_dir.glob('.*.tmp'))
     if kill['count'] == 2 and kill['place'] == 'after_train_iter':
         assert f'Nothing to resume in {work_dir}' in result.stdout
@@ -141,17 +130,16 @@ def test_killed_and_resumed_equals_uninterrupted(
 @pytest.mark.parametrize(
     'sig', ['SIGINT', pytest.param('SIGTERM', marks=pytest.mark.long)]
 )
-def test_interrupted_run_prints_the_command_that_resumes(
+def test_interrupted_run_prints_the_resuming_command(
     drawn, tmp_path, uninterrupted, sig
 ):
     work_dir = tmp_path / 'work'
     kill = dict(sig=sig, place='after_train_iter', count=6)
     config = write_config(tmp_path, drawn, work_dir, kill)
-    result = train(config, '--work-dir', work_dir)
-    assert result.returncode == 130
+    result = train(config, '--work-dir', work_dir, code=130)
     assert 'Traceback' not in result.stdout + result.stderr
     *_, message, command = result.stderr.splitlines()
-    assert message == 'Interrupted. Continue from the last whole epoch with:'
+    assert 'Interrupted' in message
     assert shlex.split(command) == [
         'python', 'tools/train.py', str(config), '--work-dir', str(work_dir),
         '--resume',
@@ -165,101 +153,130 @@ def test_interrupted_run_prints_the_command_that_resumes(
 
 @pytest.mark.long
 def test_two_processes_killed_and_resumed(drawn, tmp_path):
-    whole = write_config(tmp_path, drawn, tmp_path / 'whole')
-    result = dist_train(whole)
-    assert result.returncode == 0, result.stdout + result.stderr
+    dist_train(write_config(tmp_path, drawn, tmp_path / 'whole'))
     kill = dict(sig='SIGKILL', place='after_train_iter', count=3, rank=1)
     cut = write_config(tmp_path, drawn, tmp_path / 'cut', kill)
-    assert dist_train(cut).returncode != 0
+    dist_train(cut, code=1)
     cut = write_config(tmp_path, drawn, tmp_path / 'cut')
     result = dist_train(cut, '--resume')
-    assert result.returncode == 0, result.stdout + result.stderr
     assert 'epoch_1.pth' in result.stdout
     assert_same_end(tmp_path / 'cut', tmp_path / 'whole')
 
 
-def test_skipped_samples_are_listed_at_the_end_of_the_epoch(
-    own_drawn, tmp_path
-):
+def break_image(root):
+    path = sorted(root.glob('image/*/*_00000.jpg'))[0]
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def test_skipped_samples_are_listed_after_the_epoch(own_drawn, tmp_path):
     cfg = tiny_config(own_drawn, tmp_path / 'work')
     cfg.train_cfg.max_epochs = 1
     cfg.train_dataloader.dataset.on_bad_sample = 'skip'
     cfg.dump(tmp_path / 'c.py')
-    rows = sorted(own_drawn.glob('image/*/*_00000.jpg'))
-    rows[0].write_bytes(rows[0].read_bytes()[:-200])
+    image = break_image(own_drawn)
     (own_drawn / 'annotation/fear/fear_00000.json').write_text('{')
-    result = train(tmp_path / 'c.py')
-    assert result.returncode == 0, result.stdout + result.stderr
-    text = result.stdout
+    text = train(tmp_path / 'c.py').stdout
     assert 'Epoch 1: skipped 2 broken samples:' in text
     listed = text.split('broken samples:')[1].splitlines()[1:3]
     assert 'fear_00000.json' in listed[0]
-    assert str(rows[0]) in listed[1]
+    assert str(image) in listed[1]
 
 
-def test_broken_sample_is_named_at_the_end_of_the_error(own_drawn, tmp_path):
-    cfg = tiny_config(own_drawn, tmp_path / 'work')
-    cfg.dump(tmp_path / 'c.py')
-    image = own_drawn / 'image/awe/awe_00000.jpg'
-    image.write_bytes(image.read_bytes()[:-200])
-    result = train(tmp_path / 'c.py')
-    assert result.returncode == 1
+def test_error_ends_with_the_name_of_a_broken_image(own_drawn, tmp_path):
+    tiny_config(own_drawn, tmp_path / 'work').dump(tmp_path / 'c.py')
+    image = break_image(own_drawn)
+    result = train(tmp_path / 'c.py', code=1)
     last = result.stderr.strip().splitlines()[-1]
     assert str(image) in last and 'truncated' in last
 
 
-def start_weights(tmp_path, drawn, path):
+def train_from(tmp_path, drawn, weights):
+    torch.save(dict(state_dict=weights), tmp_path / 'w.pth')
     cfg = tiny_config(drawn, tmp_path / 'work')
-    cfg.load_from = str(path)
+    cfg.load_from = str(tmp_path / 'w.pth')
     cfg.train_cfg.max_epochs = 1
     cfg.dump(tmp_path / 'c.py')
-    return train(tmp_path / 'c.py')
+    return train(tmp_path / 'c.py', code=1)
 
 
 def test_start_weights_of_another_model_are_refused(drawn, tmp_path):
     wide = dict(BACKBONE['arch'], feedforward_channels=96)
     other = build(EMO_MAE, backbone=dict(BACKBONE, arch=wide))
-    torch.save(dict(state_dict=other.state_dict()), tmp_path / 'w.pth')
-    result = start_weights(tmp_path, drawn, tmp_path / 'w.pth')
-    assert result.returncode == 1
+    result = train_from(tmp_path, drawn, other.state_dict())
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith('these weights do not fit EmoMAE')
+    assert 'do not fit EmoMAE' in last
     assert 'Traceback' not in result.stderr
 
 
-class Malicious:
-    """Leaves a file when it is unpickled."""
-
-    def __init__(self, file):
-        self.file = file
-
-    def __reduce__(self):
-        return os.mkdir, (self.file,)
-
-
-def test_start_weights_with_code_do_not_run_it(drawn, tmp_path):
+def test_code_in_start_weights_does_not_run(drawn, tmp_path):
     trap = tmp_path / 'was_executed'
-    torch.save(dict(state_dict=Malicious(str(trap))), tmp_path / 'w.pth')
-    result = start_weights(tmp_path, drawn, tmp_path / 'w.pth')
-    assert result.returncode != 0
+    train_from(tmp_path, drawn, Malicious(trap))
     assert not trap.exists()
 
 
 @pytest.mark.parametrize('key', ['batch_size', 'trian_cfg.max_epochs'])
 def test_overrides_without_effect_are_refused(key):
     config = ROOT / 'configs/uniemox_vit-tiny_demo.py'
-    result = train(config, '--cfg-options', f'{key}=3')
-    assert result.returncode == 1
-    assert f'--cfg-options {key}: training reads no such' in result.stderr
+    result = train(config, '--cfg-options', f'{key}=3', code=1)
+    assert f'--cfg-options {key}: ' in result.stderr
 
 
 def test_wrong_arguments(tmp_path, drawn):
-    result = train(ROOT / 'configs/uniemox_vit-tiny_demo.py', '--resume', 'x')
-    assert result.returncode == 1
+    config = ROOT / 'configs/uniemox_vit-tiny_demo.py'
+    result = train(config, '--resume', 'x', code=1)
     assert result.stderr.strip() == '--resume x: no such checkpoint'
     cfg = tiny_config(drawn, tmp_path)
     plain = Config({k: v for k, v in cfg.items() if k != 'auto_scale_lr'})
     plain.dump(tmp_path / 'c.py')
-    result = train(tmp_path / 'c.py', '--auto-scale-lr')
-    assert result.returncode == 1
+    result = train(tmp_path / 'c.py', '--auto-scale-lr', code=1)
     assert 'needs auto_scale_lr' in result.stderr
+
+
+FSDP = """
+runner_type = 'FlexibleRunner'
+strategy = dict(
+    type='EmoFSDPStrategy',
+    model_wrapper=dict(
+        type='MMFullyShardedDataParallel',
+        auto_wrap_policy='wrap_transformer_layers',
+    ),
+)
+"""
+
+
+def logged_rates(work_dir):
+    """Iteration -> learning rate, of the newest log."""
+    log = max(work_dir.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    return {row['step']: row['lr'] for row in rows}
+
+
+@pytest.mark.long
+def test_sharded_run_resumes_in_fewer_processes(drawn, tmp_path):
+    """32 images in batches of 8: 2 iterations an epoch, then 4."""
+    work_dir = tmp_path / 'work'
+    config = write_config(tmp_path, drawn, work_dir)
+    config.write_text(config.read_text() + FSDP)
+    options = [
+        *('--auto-scale-lr', '--cfg-options'),
+        'default_hooks.resumed_schedule.type=ResumedScheduleHook',
+        'default_hooks.logger.interval=1',
+    ]
+    text = dist_train(config, *options).stdout
+    assert re.search('batches of 32, and 2 x 8 makes 16: .*0.00075', text)
+    keys = load_weights(work_dir / 'epoch_3.pth').keys()
+    assert keys == build(EMO_MAE).state_dict().keys()
+    for name in ('epoch_2.pth', 'epoch_3.pth'):
+        (work_dir / name).unlink()
+    text = dist_train(config, '--resume', *options, processes=1).stdout
+    assert f'Resuming from {work_dir}/epoch_1.pth.' in text
+    assert 'after 1 of 3 epochs, in epochs of 4 iterations with 8' in text
+    found = logged_rates(work_dir)
+    # A cosine over the two epochs after the warm-up, of 4 iterations each.
+    expected = [
+        1.5e-3 * 8 / 32 * (1 + math.cos(math.pi * step / 8)) / 2
+        for step in range(8)
+    ]
+    assert list(found) == list(range(5, 13))
+    np.testing.assert_allclose(list(found.values()), expected, rtol=1e-9)

@@ -7,8 +7,14 @@ import torch
 import torchvision
 from torch.nn import functional as F
 
-from tests.helpers import C3, CLASSIFIER, EMO_MAE, TEACHER, build
-from tests.models.target_generators.test_clip_teacher import AsPublished
+from tests.helpers import (
+    C3,
+    CLASSIFIER,
+    EMO_MAE,
+    TEACHER,
+    PublishedClip,
+    build,
+)
 from tests.weights.comparing import close, logits, same
 from tests.weights.plain_mae import (
     encoder_of,
@@ -224,7 +230,7 @@ def test_clip_with_pre_norm_equals_open_clip(quick):
 def test_clip_as_openai_publishes_it(tmp_path):
     clip = build(TEACHER).clip
     path = tmp_path / 'ViT-B-16.pt'
-    torch.jit.script(AsPublished(clip).half()).save(str(path))
+    torch.jit.script(PublishedClip(clip).half()).save(str(path))
     report = convert_checkpoint(path, tmp_path / 'ours.pth')
     assert report.format == 'clip'
     expected, _ = convert_weights(clip.state_dict())

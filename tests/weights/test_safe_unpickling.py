@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import checkpoint
 
-from tests.engine.hooks.test_resumed_schedule_hook import run
+from tests.engine.hooks.resumed_runs import run
 from tests.weights.hostile_files import (
     dumped,
     text,

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 
 from uniemox_mm.datasets.image_lists import list_images
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.models.detectors.mmdet_model import import_mmdet
+from uniemox_mm.models.detectors.load_detector import import_mmdet
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 from uniemox_mm.models.detectors.person_detector import DEFAULT
 from uniemox_mm.preparation.write_person_boxes import (

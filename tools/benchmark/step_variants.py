@@ -20,10 +20,12 @@ from torch.overrides import TorchFunctionMode
 
 from uniemox_mm.engine.launch import use_amp
 from uniemox_mm.models import EmoMAE
-from uniemox_mm.models.detectors.mmdet_model import import_mmdet
+from uniemox_mm.models.detectors.load_detector import (
+    import_mmdet,
+    set_thresholds,
+)
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
 from uniemox_mm.models.detectors.person_detector import DEFAULT
-from uniemox_mm.models.detectors.thresholds import set_thresholds
 from uniemox_mm.models.transformer_layers import (
     checkpoint_layers,
     compile_layers,

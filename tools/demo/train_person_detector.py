@@ -22,7 +22,7 @@ from PIL import Image
 
 from uniemox_mm.datasets import EmoSet
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.models.detectors.mmdet_model import import_mmdet
+from uniemox_mm.models.detectors.load_detector import import_mmdet
 
 CONFIG = (
     Path(__file__).parents[2]

@@ -28,7 +28,7 @@ from uniemox_mm.datasets.persons import check_persons
 from uniemox_mm.engine.read_config import tested_dataset
 from uniemox_mm.evaluation.features import pooled
 from uniemox_mm.models.detectors import PersonDetector
-from uniemox_mm.models.detectors.detector_input import prepare
+from uniemox_mm.models.detectors.person_detector import prepare
 
 from .load_model import check_class_names, check_classifies, load_model
 

@@ -1,6 +1,6 @@
 """Hooks, strategies, configs, launching and resuming beyond MMEngine."""
 
-from .atomic_backend import AtomicLocalBackend
+from .atomic_saving import AtomicLocalBackend, AtomicSavingMixin
 from .hooks import (
     BadSampleHook,
     BatchedRuntimeInfoHook,
@@ -19,6 +19,7 @@ from .strategies import EmoFSDPStrategy, wrap_transformer_layers
 
 __all__ = [
     'AtomicLocalBackend',
+    'AtomicSavingMixin',
     'BadSampleHook',
     'BatchedRuntimeInfoHook',
     'EmoFSDPStrategy',

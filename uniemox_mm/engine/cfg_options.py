@@ -1,4 +1,4 @@
-"""Overrides of a config on a command line."""
+"""Overrides of a config on the command line."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from mmengine.config import DictAction
 
 
 class CfgOptions(DictAction):
-    """MMEngine's ``KEY=VALUE``, where what is none is an error of use."""
+    """MMEngine's ``KEY=VALUE`` action, with usage errors for the rest."""
 
     def __call__(
         self,
@@ -17,7 +17,7 @@ class CfgOptions(DictAction):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Adds overrides to those that are there.
+        """Add overrides to the earlier ones.
 
         Raises:
             argparse.ArgumentError: An override is not ``KEY=VALUE``.

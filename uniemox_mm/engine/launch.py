@@ -1,6 +1,7 @@
 """Fit a config to the machine."""
 
 import os
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -15,23 +16,19 @@ _WORLD_SIZE = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
 
 
 def place_of_process(launcher: str) -> tuple[int, int]:
-    """Rank and number of the processes, before there is a process group.
+    """Return rank and number of processes before there is a process group.
 
     Args:
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
-
-    Returns:
-        tuple[int, int]: Rank of this process, from 0, and their number.
     """
     if launcher == 'none':
         return 0, 1
-    rank, world_size = (
-        next(
-            (os.environ[name] for name in names if name in os.environ), default
-        )
-        for names, default in ((_RANK, '0'), (_WORLD_SIZE, '1'))
-    )
-    return int(rank), int(world_size)
+    return _variable(_RANK, 0), _variable(_WORLD_SIZE, 1)
+
+
+def _variable(names: Sequence[str], default: int) -> int:
+    found = [os.environ[name] for name in names if name in os.environ]
+    return int(found[0]) if found else default
 
 
 def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
@@ -57,7 +54,7 @@ def use_amp(optim_wrapper: ConfigDict, amp: bool) -> None:
 def switch_amp(cfg: Config, amp: bool) -> None:
     """Switch mixed precision of a config, in place, as :func:`use_amp`.
 
-    With DeepSpeed its own autocast, which is what its engine runs under.
+    With DeepSpeed switch the autocast that its engine runs under.
     """
     if cfg.optim_wrapper.get('type') != 'DeepSpeedOptimWrapper':
         use_amp(cfg.optim_wrapper, amp)
@@ -78,7 +75,7 @@ def fit_to_machine(cfg: Config, launcher: str) -> list[str]:
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Returns:
-        list[str]: What was changed, a line each, for the user.
+        list[str]: The changes, one line each, for the user.
 
     Raises:
         ValueError: The launcher works with accelerators only, or
@@ -119,41 +116,38 @@ def limit_workers(cfg: Config) -> list[str]:
     """Limit the workers of each data loader to the cores, in place.
 
     Returns:
-        list[str]: What was changed, for the user.
+        list[str]: The change in one line, for the user.
     """
     cores = len(os.sched_getaffinity(0))
-    changed = False
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(name)
-        if loader and loader.get('num_workers', 0) > cores:
-            loader.num_workers = cores
-            changed = True
-    if not changed:
+    loaders = [cfg.get(f'{s}_dataloader') for s in ('train', 'val', 'test')]
+    limited = [x for x in loaders if x and x.get('num_workers', 0) > cores]
+    for loader in limited:
+        loader.num_workers = cores
+    if not limited:
         return []
     return [f'Limited the data workers to the {cores} cores of this machine.']
 
 
 def learning_rate_note(cfg: Config, world_size: int) -> str:
-    """Warn of a learning rate that is meant for another batch size.
+    """Warn about a learning rate that is meant for another batch size.
 
     Args:
         cfg (Config): The config.
         world_size (int): Number of processes.
 
     Returns:
-        str: One line, or nothing where the sizes agree, the rate is scaled,
-        or the config does not say what it is for.
+        str: One line, or nothing if the sizes agree, the rate is scaled, or
+        either size is unknown.
     """
     scaling = cfg.get('auto_scale_lr') or {}
     base = scaling.get('base_batch_size')
-    known = base is not None and cfg.train_dataloader.get('batch_size')
-    if not known or scaling.get('enable'):
+    if base is None or scaling.get('enable'):
         return ''
-    batch_size, made = _batch_size(cfg, world_size)
-    if base == batch_size:
+    batch_size, product = _batch_size(cfg, world_size)
+    if batch_size in (0, base):
         return ''
     return (
-        f'The learning rate is for batches of {base}, but {made}: '
+        f'The learning rate is for batches of {base}, but {product}: '
         '--auto-scale-lr adapts it.'
     )
 
@@ -161,9 +155,9 @@ def learning_rate_note(cfg: Config, world_size: int) -> str:
 def scale_learning_rate(cfg: Config, world_size: int) -> str:
     """Scale the learning rate with the batch size, in place, if enabled.
 
-    The linear rule: the rate is proportional to the images that the optimizer
-    sees in a step, all processes and accumulated batches together. MMEngine's
-    own scaling ignores accumulation, and DeepSpeed altogether.
+    The linear rule: the rate is proportional to the images per step of the
+    optimizer, over all processes and accumulated batches. MMEngine's own
+    scaling ignores accumulation, and DeepSpeed altogether.
 
     Args:
         cfg (Config): The config; ``auto_scale_lr`` has the batch size that
@@ -171,24 +165,23 @@ def scale_learning_rate(cfg: Config, world_size: int) -> str:
         world_size (int): Number of processes.
 
     Returns:
-        str: What was done, or :func:`learning_rate_note`.
+        str: The change in one line, or :func:`learning_rate_note`.
 
     Raises:
-        ValueError: The rate is to be scaled, but the batch size of a loader
-            or the rate of an optimizer is not known.
+        ValueError: Scaling is enabled, but the batch size of a loader or the
+            rate of an optimizer is unknown.
     """
     scaling = cfg.get('auto_scale_lr') or {}
     if not scaling.get('enable'):
         return learning_rate_note(cfg, world_size)
     optimizer = cfg.optim_wrapper.get('optimizer') or {}
     base, before = scaling.get('base_batch_size'), optimizer.get('lr')
-    known = cfg.train_dataloader.get('batch_size') is not None
-    if base is None or before is None or not known:
+    batch_size, product = _batch_size(cfg, world_size)
+    if base is None or before is None or not batch_size:
         raise ValueError(
             'auto_scale_lr needs auto_scale_lr.base_batch_size, '
             'train_dataloader.batch_size and optim_wrapper.optimizer.lr'
         )
-    batch_size, made = _batch_size(cfg, world_size)
     after = before * batch_size / base
     # The rate is for this size now, whoever reads the config that is dumped.
     scaling.update(base_batch_size=batch_size, enable=False)
@@ -196,20 +189,17 @@ def scale_learning_rate(cfg: Config, world_size: int) -> str:
         return ''
     optimizer.update(lr=after)
     return (
-        f'The learning rate is for batches of {base}, and {made}: it becomes '
-        f'{after:g} instead of {before:g}.'
+        f'The learning rate is for batches of {base}, and {product}: it '
+        f'becomes {after:g} instead of {before:g}.'
     )
 
 
 def _batch_size(cfg: Config, world_size: int) -> tuple[int, str]:
-    """Images that the optimizer sees in a step, and the product as text."""
-    # Of DeepSpeed and of all others.
+    """Images per optimizer step (0 if unknown), and the product as text."""
+    # DeepSpeed's setting, or that of all other optimizers.
     counts = (cfg.get('strategy') or {}).get('gradient_accumulation_steps')
     counts = counts or cfg.optim_wrapper.get('accumulative_counts', 1)
-    per_process = cfg.train_dataloader.batch_size
-    batch_size = world_size * per_process * counts
+    per_process = cfg.train_dataloader.get('batch_size') or 0
+    size = world_size * per_process * counts
     accumulated = f' x {counts}' if counts > 1 else ''
-    return (
-        batch_size,
-        f'{world_size} x {per_process}{accumulated} makes {batch_size}',
-    )
+    return size, f'{world_size} x {per_process}{accumulated} makes {size}'

@@ -1,5 +1,6 @@
 """Find the checkpoint to resume from, and the command that does it."""
 
+import argparse
 import os
 import re
 import shlex
@@ -10,8 +11,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-# Arguments that the resuming command sets itself.
-_DROPPED = {'--resume', '--launcher', '--local_rank', '--local-rank'}
 _BEST = re.compile(r'best_.*_(?:epoch|iter)_(\d+)\.pth')
 _CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
@@ -34,34 +33,27 @@ def set_resume(cfg: Config, resume: str | None) -> str:
             work dir. None changes nothing.
 
     Returns:
-        str: What was done, for the user.
+        str: The result in one line, for the user.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
     """
     if resume is None:
         return ''
-    if resume != 'auto':
-        path = Path(resume)
-        if not path.exists():
-            raise FileNotFoundError(f'--resume {path}: no such checkpoint')
-    else:
-        found = find_checkpoint(cfg.work_dir)
-        if found is None:
-            return (
-                f'Nothing to resume in {cfg.work_dir}: starting from the '
-                'beginning.'
-            )
-        path = found
+    path = find_checkpoint(cfg.work_dir) if resume == 'auto' else Path(resume)
+    if path is None:
+        return f'Nothing to resume in {cfg.work_dir}: starting from scratch.'
+    if not path.exists():
+        raise FileNotFoundError(f'--resume {path}: no such checkpoint')
     # Start weights in load_from would be taken for the checkpoint.
     cfg.load_from, cfg.resume = str(path), True
     return f'Resuming from {path}.'
 
 
 def find_checkpoint(work_dir: str | Path) -> Path | None:
-    """The newest checkpoint of a run, or None.
+    """Return the newest checkpoint of a run, or None.
 
-    Goes by the number in the name: files of that name are whole (they are
+    Goes by the number in the name: files of that name are complete (they are
     written by :class:`AtomicLocalBackend`), whereas MMEngine's
     ``last_checkpoint`` may be one behind after a kill, or empty, or name a
     folder that was moved.
@@ -75,7 +67,7 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def find_best_checkpoint(work_dir: str | Path) -> Path | None:
-    """The checkpoint that was best on val, or else the newest, or None.
+    """Return the checkpoint that was best on val, else the newest, or None.
 
     Goes by time: an earlier run may have left a best one of a later epoch.
     """
@@ -95,14 +87,14 @@ def resume_command(
     checkpoint: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """The command line that continues a run.
+    """Build the command line that continues a run.
 
     Args:
         script (str): Path of ``tools/train.py``.
         arguments (Sequence[str]): Its command line.
-        config (str): The config among them.
-        launcher (str): The launcher among them.
-        checkpoint (str, optional): Checkpoint to resume from where the work
+        config (str): The config in it.
+        launcher (str): The launcher in it.
+        checkpoint (str, optional): Checkpoint to resume from if the work
             dir has none of its own yet. Defaults to None.
         environment (Mapping[str, str], optional): Variables that the config
             was read with. Defaults to None.
@@ -110,18 +102,11 @@ def resume_command(
     Returns:
         str: The same command with ``--resume``.
     """
-    kept: list[str] = []
-    value_of_dropped = False
-    for argument in arguments:
-        if argument.startswith('--'):
-            dropped = argument.split('=')[0] in _DROPPED
-            value_of_dropped = dropped and '=' not in argument
-            if not dropped:
-                kept.append(argument)
-        elif value_of_dropped:
-            value_of_dropped = False
-        else:
-            kept.append(argument)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--resume', nargs='?')
+    parser.add_argument('--launcher')
+    parser.add_argument('--local_rank', '--local-rank')
+    kept = parser.parse_known_args(arguments)[1]
     kept.remove(config)
     variables = [f'{k}={v}' for k, v in (environment or {}).items()]
     if launcher == 'pytorch':

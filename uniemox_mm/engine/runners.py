@@ -1,23 +1,13 @@
-"""MMEngine's two runners, and the settings that each of them reads."""
+"""MMEngine's two runners and the settings that each reads."""
 
 import inspect
 
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
-# Settings that the runners read beside their own arguments.
-_OTHER_SETTINGS = {
-    'activation_checkpointing',
-    'auto_scale_lr',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'runner_type',
-    'sync_bn',
-}
-# Settings of Runner that FlexibleRunner has elsewhere, or does not have.
+# Settings that both runners read beside their own arguments.
+_OTHER_SETTINGS = ('auto_scale_lr', 'compile', 'custom_imports', 'runner_type')
+# Further settings of Runner, and their place in FlexibleRunner if any.
 _ELSEWHERE = {
     'activation_checkpointing': 'strategy.activation_checkpointing',
     'efficient_conv_bn_eval': None,
@@ -28,10 +18,10 @@ _ELSEWHERE = {
 
 
 def runner_class(cfg: Config) -> type[Runner] | type[FlexibleRunner]:
-    """The runner that ``runner_type`` of a config names.
+    """Return the runner that ``runner_type`` of a config names.
 
     Raises:
-        ValueError: It names another.
+        ValueError: An unknown runner.
     """
     name = cfg.get('runner_type', 'Runner')
     known = {'Runner': Runner, 'FlexibleRunner': FlexibleRunner}
@@ -51,16 +41,14 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
 
 
 def settings_read(cfg: Config) -> set[str]:
-    """The top-level settings that training with a config would read."""
-    arguments = inspect.signature(runner_class(cfg).__init__).parameters
-    read = set(arguments) | _OTHER_SETTINGS
-    if runner_class(cfg) is FlexibleRunner:
-        read -= set(_ELSEWHERE)
-    return read
+    """Return the top-level settings that training with a config reads."""
+    kind = runner_class(cfg)
+    read = {*inspect.signature(kind.__init__).parameters, *_OTHER_SETTINGS}
+    return read if kind is FlexibleRunner else read | set(_ELSEWHERE)
 
 
 def check_strategy(cfg: Config, launcher: str) -> None:
-    """Refuse settings that would have no effect, or fail later.
+    """Refuse settings of the runner that have no effect, or fail later.
 
     Args:
         cfg (Config): The config.
@@ -81,7 +69,7 @@ def check_strategy(cfg: Config, launcher: str) -> None:
         if cfg.get(key):
             raise ValueError(
                 f'FlexibleRunner does not read {key}'
-                + (f'; it has {place} for it' if place else '')
+                + (f'; set {place} instead' if place else '')
             )
     kind = (cfg.get('strategy') or {}).get('type', '')
     shards = 'FSDP' in kind or 'DeepSpeed' in kind

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from uniemox_mm.datasets import BadSampleError, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import ImageList
 from uniemox_mm.models.detectors import PersonDetector
-from uniemox_mm.models.detectors.detector_input import prepare
+from uniemox_mm.models.detectors.person_detector import prepare
 from uniemox_mm.utils.check_same_settings import check_same_settings
 from uniemox_mm.utils.chunked_job import (
     ChunkedJob,

@@ -1,4 +1,4 @@
-"""Short trainings that are resumed, and what they say."""
+"""Short trainings that are resumed, and their logs."""
 
 import copy
 import itertools
@@ -40,7 +40,7 @@ class Line(BaseModel):
 
 
 class Rates(Hook):
-    """Notes the learning rate of every iteration, and its number."""
+    """Record the number and learning rate of every iteration."""
 
     priority = 'VERY_LOW'
 
@@ -55,9 +55,16 @@ class Rates(Hook):
 def run(
     folder, batch_size, *, rate=RATE, until=EPOCHS, resume=None, **changes
 ):
-    """Trains to the end of an epoch; the runner and its rates."""
+    """Train to the end of an epoch; return the runner and its rates."""
     torch.manual_seed(0)
     rates = Rates()
+    start = dict(type='LinearLR', start_factor=START, end=WARM_UP)
+    cosine = dict(
+        type='CosineAnnealingLR',
+        T_max=EPOCHS - WARM_UP,
+        begin=WARM_UP,
+        end=EPOCHS,
+    )
     settings = dict(
         model=Line(),
         work_dir=str(folder),
@@ -70,20 +77,8 @@ def run(
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=until),
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=rate)),
         param_scheduler=[
-            dict(
-                type='LinearLR',
-                start_factor=START,
-                begin=0,
-                end=WARM_UP,
-                convert_to_iter_based=True,
-            ),
-            dict(
-                type='CosineAnnealingLR',
-                T_max=EPOCHS - WARM_UP,
-                begin=WARM_UP,
-                end=EPOCHS,
-                convert_to_iter_based=True,
-            ),
+            dict(start, convert_to_iter_based=True),
+            dict(cosine, convert_to_iter_based=True),
         ],
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', interval=1),
@@ -119,8 +114,8 @@ def assert_rates(seen, length, first, rate=RATE):
 
 
 @contextmanager
-def logged(level):
-    """What runs log meanwhile."""
+def messages(level):
+    """Collect what runs log at a level."""
     lines = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(

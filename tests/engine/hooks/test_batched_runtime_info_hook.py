@@ -6,12 +6,10 @@ import pytest
 import torch
 from mmengine.hooks import Hook, LoggerHook, RuntimeInfoHook
 from mmengine.logging import MessageHub
-from mmengine.runner import Runner
 
-from tests.helpers import tiny_config
+from tests.engine.hooks.tiny_runner import tiny_runner
 from tests.op_counts import OpCounts
 from uniemox_mm.engine.hooks import BatchedRuntimeInfoHook
-from uniemox_mm.engine.launch import fit_to_machine
 
 LOSSES = ['loss', 'loss_rec', 'loss_similarity', 'loss_feature']
 # 32 images in batches of 5, logged every third: iterations 3 and 6 of 7.
@@ -19,7 +17,7 @@ PER_EPOCH = 7
 
 
 class Waits(Hook):
-    """Counts, iteration by iteration, the numbers that are waited for."""
+    """Count the waits for numbers in each iteration."""
 
     priority = 'LOWEST'
 
@@ -41,17 +39,13 @@ class Run:
     """A short training, and what it logged."""
 
     def __init__(self, drawn, work_dir, kind, **changes):
-        cfg = tiny_config(drawn, work_dir, **changes)
-        cfg.default_hooks.runtime_info.type = kind
-        cfg.default_hooks.logger.interval = 3
-        cfg.train_cfg.max_epochs = 2
-        cfg.train_dataloader.batch_size = 5
-        cfg.train_dataloader.num_workers = 0
-        cfg.train_dataloader.persistent_workers = False
-        cfg.experiment_name = str(work_dir).replace('/', '-')
-        cfg.log_level = 'ERROR'
-        fit_to_machine(cfg, 'none')
-        runner = Runner.from_cfg(cfg)
+        def change(cfg):
+            cfg.default_hooks.runtime_info.type = kind
+            cfg.default_hooks.logger.interval = 3
+            cfg.train_cfg.max_epochs = 2
+            cfg.train_dataloader.batch_size = 5
+
+        runner = tiny_runner(drawn, work_dir, change, **changes)
         with OpCounts() as ops:
             waits = Waits(ops)
             runner.register_hook(waits)
@@ -90,7 +84,7 @@ def runs(drawn, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_logs_exactly_what_mmengine_logs(runs):
+def test_log_equals_mmengines(runs):
     (theirs, ours), _ = runs
     assert ours.lines == theirs.lines
     assert [line['iter'] for line in ours.lines] == [3, 6, 10, 13]
@@ -106,8 +100,8 @@ def test_logs_exactly_what_mmengine_logs(runs):
 
 
 @pytest.mark.slow
-def test_waits_for_no_loss_where_nothing_is_logged(runs):
-    """The last of an epoch is FiniteLossHook's look."""
+def test_no_wait_where_nothing_is_logged(runs):
+    """FiniteLossHook reads the losses at the end of an epoch."""
     (theirs, ours), _ = runs
     assert ours.waits == 2 * ([0] * 6 + [4])
     assert theirs.waits == 2 * ([4] * 6 + [8])
@@ -115,7 +109,7 @@ def test_waits_for_no_loss_where_nothing_is_logged(runs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('iteration', [5, 10])
-def test_a_checkpoint_within_an_epoch_has_the_whole_history(runs, iteration):
+def test_checkpoint_within_an_epoch_has_the_whole_history(runs, iteration):
     (theirs, _), root = runs
     path = root / f'BatchedRuntimeInfoHook/iter_{iteration}.pth'
     content = torch.load(path, weights_only=False)['message_hub']
@@ -129,7 +123,7 @@ def test_a_checkpoint_within_an_epoch_has_the_whole_history(runs, iteration):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_logs_as_if_it_had_gone_on(drawn, tmp_path, runs):
+def test_resumed_run_logs_like_an_uninterrupted_one(drawn, tmp_path, runs):
     (theirs, _), root = runs
     kind = 'BatchedRuntimeInfoHook'
     checkpoint = str(root / kind / 'epoch_1.pth')
@@ -143,7 +137,7 @@ class Loader(list):
 
 
 def stub(hook, length=7):
-    """As much of a runner as the hook needs."""
+    """The part of a runner that the hook needs."""
     return SimpleNamespace(
         message_hub=MessageHub(f'stub {type(hook).__name__}'),
         hooks=[hook, LoggerHook(interval=3)],
@@ -155,7 +149,7 @@ def stub(hook, length=7):
     )
 
 
-def test_any_kind_of_number_is_logged_as_by_mmengine():
+def test_all_number_types_are_logged_as_by_mmengine():
     found = []
     for hook in (BatchedRuntimeInfoHook(), RuntimeInfoHook()):
         runner = stub(hook)
@@ -175,7 +169,7 @@ def test_any_kind_of_number_is_logged_as_by_mmengine():
     assert found[0]['train/number'] == [[3] * 3, [1] * 3]
 
 
-def test_losses_are_fetched_together_and_as_late_as_may_be():
+def test_losses_are_fetched_together_when_due():
     hook = BatchedRuntimeInfoHook()
     runner = stub(hook)
     hook.before_train(runner)
@@ -195,7 +189,7 @@ def test_losses_are_fetched_together_and_as_late_as_may_be():
     assert scalars['train/other'][0] == [0, -1, -2, -3, -4, -5, -6]
 
 
-def test_an_iteration_without_losses_is_left_alone():
+def test_iteration_without_losses():
     hook = BatchedRuntimeInfoHook()
     runner = stub(hook)
     hook.before_train(runner)

@@ -1,14 +1,12 @@
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
 
-from tests.helpers import tiny_config
-from uniemox_mm.engine.launch import fit_to_machine
+from tests.engine.hooks.tiny_runner import tiny_runner
 
 
 class Record(Hook):
-    """Keeps the order and the masks of every step; may stop a run."""
+    """Keep the order and the masks of every step; may stop a run."""
 
     priority = 'VERY_LOW'
 
@@ -30,16 +28,10 @@ class Record(Hook):
 
 
 def run(drawn, work_dir, name, seed, stop_at=None, resume=None):
-    cfg = tiny_config(drawn, work_dir)
-    cfg.randomness = dict(seed=seed)
-    cfg.train_dataloader.num_workers = 0
-    cfg.train_dataloader.persistent_workers = False
-    cfg.experiment_name = f'{name}-{work_dir}'.replace('/', '-')
-    cfg.log_level = 'ERROR'
+    top = dict(randomness=dict(seed=seed))
     if resume:
-        cfg.load_from, cfg.resume = str(resume), True
-    fit_to_machine(cfg, 'none')
-    runner = Runner.from_cfg(cfg)
+        top.update(load_from=str(resume), resume=True)
+    runner = tiny_runner(drawn, work_dir, name=name, **top)
     record = Record(stop_at)
     runner.register_hook(record)
     if stop_at is None:
@@ -51,7 +43,7 @@ def run(drawn, work_dir, name, seed, stop_at=None, resume=None):
 
 
 @pytest.mark.slow
-def test_a_run_without_a_seed_resumes_with_the_checkpoints(drawn, tmp_path):
+def test_resumed_run_repeats_order_and_masks(drawn, tmp_path):
     """The seed was drawn at random; only the checkpoint knows it."""
     whole, full = run(drawn, tmp_path, 'whole', None)
     checkpoint = tmp_path / 'epoch_1.pth'
@@ -69,16 +61,14 @@ def test_a_run_without_a_seed_resumes_with_the_checkpoints(drawn, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_loop_without_epochs_is_left_alone(drawn, tmp_path):
-    cfg = tiny_config(drawn, tmp_path)
-    cfg.train_dataloader.num_workers = 0
-    cfg.train_dataloader.persistent_workers = False
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
-    cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint.by_epoch = False
-    cfg.log_level = 'WARNING'
-    fit_to_machine(cfg, 'none')
-    runner = Runner.from_cfg(cfg)
+def test_loop_without_epochs_only_warns(drawn, tmp_path):
+    def without_epochs(cfg):
+        cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
+        cfg.param_scheduler = None
+        cfg.default_hooks.checkpoint.by_epoch = False
+        cfg.log_level = 'WARNING'
+
+    runner = tiny_runner(drawn, tmp_path, without_epochs)
     runner.train()
     assert runner.train_dataloader.dataset._epoch_key.tolist() == [-1, -1]
     (log,) = tmp_path.glob('*/*.log')

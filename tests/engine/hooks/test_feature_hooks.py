@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from safetensors.numpy import load_file
 from torch import nn
 
-from tests.engine.hooks.first_step import first_step
+from tests.engine.hooks.tiny_runner import first_step
 from tests.helpers import EMO_MAE, build, tiny_config
 from uniemox_mm.datasets import FI, EmoSet
 from uniemox_mm.datasets.features.feature_cache import FILE

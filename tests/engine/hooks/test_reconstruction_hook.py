@@ -1,15 +1,14 @@
-"""Pictures while training goes on as if nobody looked."""
+"""Pictures of reconstructions, without an effect on the training."""
 
 import numpy as np
 import pytest
 import torch
-from mmengine.runner import Runner
 from PIL import Image
 
-from tests.helpers import run_distributed, tiny_config
+from tests.engine.hooks.tiny_runner import tiny_runner
+from tests.helpers import run_distributed
 from uniemox_mm.datasets.center_crops import center_crops, spread_paths
 from uniemox_mm.engine import ReconstructionHook
-from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.models.selfsup.reconstruction import (
     draw_masks,
     picture_reconstructions,
@@ -20,28 +19,24 @@ BACKENDS = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 
 
 def runner_of(drawn, work_dir, hook=None, **top):
-    cfg = tiny_config(drawn, work_dir, **top)
-    cfg.train_dataloader.num_workers = 0
-    cfg.train_dataloader.persistent_workers = False
-    cfg.train_cfg.max_epochs = 2
-    cfg.param_scheduler[1].end, cfg.param_scheduler[1].T_max = 2, 1
-    # So that somebody would notice another random number.
-    cfg.model.backbone.drop_rate = 0.1
-    cfg.experiment_name = str(work_dir).replace('/', '-')
-    cfg.log_level = 'ERROR'
-    cfg.visualizer = dict(type='UniversalVisualizer', vis_backends=BACKENDS)
-    if hook:
-        cfg.default_hooks.reconstructions = dict(
-            type='ReconstructionHook', **hook
+    def change(cfg):
+        cfg.train_cfg.max_epochs = 2
+        cfg.param_scheduler[1].end, cfg.param_scheduler[1].T_max = 2, 1
+        # Detects any further draw of a random number.
+        cfg.model.backbone.drop_rate = 0.1
+        cfg.visualizer = dict(
+            type='UniversalVisualizer', vis_backends=BACKENDS
         )
-    fit_to_machine(cfg, 'none')
-    return Runner.from_cfg(cfg)
+        if hook:
+            cfg.default_hooks.reconstructions = dict(
+                type='ReconstructionHook', **hook
+            )
+
+    return tiny_runner(drawn, work_dir, change, **top)
 
 
 @pytest.mark.slow
-def test_training_is_the_same_to_the_bit_and_pictures_are_there(
-    drawn, tmp_path
-):
+def test_pictures_leave_training_bitwise_equal(drawn, tmp_path):
     from tensorboard.backend.event_processing import event_accumulator
 
     plain = runner_of(drawn, tmp_path / 'plain')
@@ -109,7 +104,7 @@ def test_given_images_every_few_iterations(drawn, tmp_path):
     assert (masked == 128).all(-1).mean() == 0.5
 
 
-def look_in_two_processes(rank, world, drawn, folder):
+def picture_in_two_processes(rank, world, drawn, folder):
     hook = ReconstructionHook(interval=1, num=2)
     runner = runner_of(drawn, folder)
     hook.before_train(runner)
@@ -121,8 +116,8 @@ def look_in_two_processes(rank, world, drawn, folder):
 
 
 @pytest.mark.slow
-def test_only_the_first_process_looks(drawn, tmp_path):
-    run_distributed(2, look_in_two_processes, drawn, tmp_path)
+def test_only_the_first_process_draws(drawn, tmp_path):
+    run_distributed(2, picture_in_two_processes, drawn, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +128,7 @@ def test_only_the_first_process_looks(drawn, tmp_path):
         ({}, {'model.head': None}, 'EmoMAE reconstructs no images here'),
     ],
 )
-def test_what_would_fail_later_is_refused_at_the_start(
+def test_impossible_settings_are_refused_at_the_start(
     drawn, tmp_path, hook, changes, message
 ):
     runner = runner_of(drawn, tmp_path, **changes)
@@ -141,7 +136,7 @@ def test_what_would_fail_later_is_refused_at_the_start(
         ReconstructionHook(**hook).before_train(runner)
 
 
-def test_numbers_without_sense_are_refused():
+def test_numbers_must_be_positive():
     with pytest.raises(ValueError, match='must be positive: 0, 10'):
         ReconstructionHook(num=0)
     with pytest.raises(ValueError, match='must be positive: 4, 0'):

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from mmengine._strategy import BaseStrategy, DDPStrategy
 from mmengine.registry import init_default_scope
+from torch import nn
 
-from tests.helpers import EMO_MAE, samples
+from tests.helpers import EMO_MAE, build, samples
 
 STEPS = 20
 OPTIMIZER = dict(
@@ -68,3 +69,16 @@ def train(strategy: BaseStrategy, rank: int, steps=range(STEPS)):
 def save(strategy: BaseStrategy, path: Path) -> None:
     meta = dict(epoch=1, iter=STEPS)
     strategy.save_checkpoint(str(path), extra_ckpt=dict(meta=meta))
+
+
+def check_teacher(model):
+    """The teacher is complete, unsharded and as it was built."""
+    own = {id(p) for p in model.parameters()}
+    fresh = build(EMO_MAE).target_generator.clip
+    for (name, given), (_, expected) in zip(
+        model.target_generator.clip.named_parameters(),
+        fresh.named_parameters(),
+        strict=True,
+    ):
+        assert type(given) is nn.Parameter and id(given) not in own
+        assert torch.equal(given, expected), name

@@ -5,11 +5,11 @@ from functools import partial
 import pytest
 import torch
 import torch.distributed as dist
-from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from tests.engine.strategies.sharded_training import (
     STEPS,
+    check_teacher,
     ddp,
     prepare,
     save,
@@ -100,19 +100,6 @@ def check_shards(sharded, reference, world):
         if isinstance(module, FullyShardedDataParallel)
     ]
     assert len(units) == 1 + 2 + 2  # the root, encoder and decoder layers
-
-
-def check_teacher(model):
-    """It is whole, outside, and as it was built."""
-    own = {id(p) for p in model.parameters()}
-    fresh = build(EMO_MAE).target_generator.clip
-    for (name, given), (_, expected) in zip(
-        model.target_generator.clip.named_parameters(),
-        fresh.named_parameters(),
-        strict=True,
-    ):
-        assert type(given) is nn.Parameter and id(given) not in own
-        assert torch.equal(given, expected), name
 
 
 def without_prefix(weights):

@@ -1,34 +1,12 @@
 """Non-maximum suppression with and without MMCV's compiled ops."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 
-from tests.helpers import ROOT
-
-
-def numpy_nms(boxes, scores, iou_threshold, offset=0):
-    """Best first; what overlaps one that stays more than the threshold goes.
-
-    Written from the definition, in float64.
-    """
-    boxes, scores = np.float64(boxes), np.float64(scores)
-    x1, y1, x2, y2 = boxes.T
-    area = (x2 - x1 + offset) * (y2 - y1 + offset)
-    keep = []
-    for i in np.argsort(-scores, kind='stable'):
-        for j in keep:
-            wide = min(x2[i], x2[j]) - max(x1[i], x1[j]) + offset
-            high = min(y2[i], y2[j]) - max(y1[i], y1[j]) + offset
-            shared = max(wide, 0) * max(high, 0)
-            if shared / (area[i] + area[j] - shared) > iou_threshold:
-                break
-        else:
-            keep.append(i)
-    return keep
+from tests.helpers import execute, numpy_nms
 
 
 @pytest.mark.parametrize('offset', [0, 1])
@@ -60,7 +38,7 @@ def test_nms_is_numpys_on_200_sets(offset):
 
 COMPILED = """
 import numpy as np, torch
-from tests.models.detectors.test_mmcv_ops import numpy_nms
+from tests.helpers import numpy_nms
 used = []
 def nms(bboxes, scores, iou_threshold, offset):
     used.append(len(bboxes))
@@ -92,6 +70,12 @@ print(provide_mmcv_ops(), len(vars(ext).get('used', [])) > 0,
 """
 
 
+def run_python(text, *arguments, code=0):
+    result = execute(sys.executable, '-W', 'ignore', '-c', text, *arguments)
+    assert result.returncode == code, result.stderr
+    return result
+
+
 @pytest.mark.slow
 def test_compiled_ops_are_used_and_give_the_same_boxes(
     narrow_yolov3, tmp_path
@@ -101,16 +85,7 @@ def test_compiled_ops_are_used_and_give_the_same_boxes(
     (tmp_path / 'ext/_ext.py').write_text(COMPILED)
 
     def probe(out, *more):
-        result = subprocess.run(
-            [
-                *(sys.executable, '-W', 'ignore', '-c', PROBE),
-                *(str(config), str(weights), str(tmp_path / out), *more),
-            ],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-        )
-        assert result.returncode == 0, result.stderr
+        result = run_python(PROBE, config, weights, tmp_path / out, *more)
         return result.stdout.splitlines()[-1].split(' ')
 
     stand_in, _, file, count = probe('a.npz')
@@ -151,15 +126,5 @@ PersonDetector('x.pth')
 
 @pytest.mark.slow
 def test_mmdet_imported_too_early_is_explained():
-    result = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', LATE],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert result.returncode != 0
-    last = result.stderr.strip().splitlines()[-1]
+    last = run_python(LATE, code=1).stderr.strip().splitlines()[-1]
     assert last.startswith('ImportError: MMDetection was imported before')
-    assert last.endswith(
-        'import uniemox_mm before mmpretrain.models and mmdet'
-    )

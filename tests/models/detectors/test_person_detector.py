@@ -1,6 +1,5 @@
 import copy
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,24 +7,15 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from PIL import Image
 
+from tests.detectors import SIZES, noise
 from uniemox_mm.datasets.image_sources import read_image
 from uniemox_mm.models import PersonDetector
-from uniemox_mm.models.detectors.detector_input import prepare
+from uniemox_mm.models.detectors.load_detector import set_thresholds
 from uniemox_mm.models.detectors.mmdet_zoo import find_in_zoo
+from uniemox_mm.models.detectors.person_detector import prepare
 
 YOLO = 'yolov3_d53_mstrain-416_273e_coco'
 RTMDET = 'rtmdet_tiny_8xb32-300e_coco'
-# Height and width, none a multiple of 32 after scaling to 416.
-SIZES = [(90, 333), (217, 131), (415, 417), (50, 640), (601, 97)]
-
-
-def noise(sizes=SIZES):
-    """Coarse noise, in which the random detectors find something."""
-    rng = np.random.default_rng(0)
-    return [
-        cv2.resize(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8), size[::-1])
-        for size in sizes
-    ]
 
 
 @pytest.fixture(scope='module')
@@ -34,7 +24,7 @@ def detector(yolov3):
 
 
 def mmdets_own(name, weights, options, images):
-    """What MMDetection finds by itself: people, inside the image."""
+    """The people that MMDetection itself finds, clipped to the image."""
     from mmdet.apis import inference_detector, init_detector
     from mmengine.registry import DefaultScope
 
@@ -60,29 +50,16 @@ def mmdets_own(name, weights, options, images):
 @pytest.mark.parametrize(
     ('name', 'fixture', 'options'),
     [
-        (
-            YOLO,
-            'yolov3',
-            {
-                'model.test_cfg.conf_thr': 0.8,
-                'model.test_cfg.score_thr': 0.5,
-                'model.test_cfg.nms.iou_threshold': 0.4,
-            },
-        ),
-        (
-            RTMDET,
-            'rtmdet',
-            {
-                'model.test_cfg.score_thr': 0.8,
-                'model.test_cfg.nms.iou_threshold': 0.4,
-            },
-        ),
+        (YOLO, 'yolov3', dict(conf_thr=0.8, score_thr=0.5)),
+        (RTMDET, 'rtmdet', dict(score_thr=0.8)),
     ],
 )
-def test_boxes_are_mmdetections_own(name, fixture, options, request):
+def test_boxes_equal_mmdetections(name, fixture, options, request):
     weights = request.getfixturevalue(fixture)
     images = noise(SIZES + SIZES[::-1])
     ours = PersonDetector(weights, name, batch_size=4)(images)
+    options = {**options, 'nms.iou_threshold': 0.4}
+    options = {f'model.test_cfg.{k}': v for k, v in options.items()}
     theirs = mmdets_own(name, weights, options, images)
     assert sum(map(len, theirs)) >= 6
     for mine, own in zip(ours, theirs, strict=True):
@@ -172,19 +149,16 @@ def test_images_are_upright(tmp_path):
     ('image', 'message'),
     [
         (np.zeros((4, 4, 3), np.float32), 'expected a uint8 array'),
-        (
-            np.zeros((4, 4, 2), np.uint8),
-            r'\(H, W, 4\), but got uint8 \(4, 4, ',
-        ),
+        (np.zeros((4, 4, 2), np.uint8), r'but got uint8 \(4, 4, 2\)'),
         (np.zeros((0, 4, 3), np.uint8), r'no pixels: \(0, 4, 3\)'),
     ],
 )
-def test_arrays_that_are_no_images(detector, image, message):
+def test_invalid_arrays_are_refused(detector, image, message):
     with pytest.raises(ValueError, match=message):
         detector([image])
 
 
-def test_files_that_are_no_images(detector, tmp_path):
+def test_invalid_files_are_refused(detector, tmp_path):
     (tmp_path / 'a.jpg').write_text('hello')
     with pytest.raises(ValueError, match=r'a\.jpg: expected a readable image'):
         detector([tmp_path / 'a.jpg'])
@@ -215,7 +189,7 @@ def test_is_registered_frozen_and_always_in_eval_mode(yolov3):
     )
 
 
-def test_it_moves_with_what_reads_its_input(detector):
+def test_preprocessor_moves_with_the_detector(detector):
     moved = copy.deepcopy(detector)
     torch.nn.ModuleList([moved]).to('meta')
     assert moved.device.type == 'meta'
@@ -226,31 +200,30 @@ def test_it_moves_with_what_reads_its_input(detector):
     assert batch.device.type == 'meta' and batch.shape == (1, 3, 128, 416)
 
 
-def test_a_shape_that_cannot_be_made_ready(detector):
+def test_impossible_shape_is_refused(detector):
     with pytest.raises(ValueError, match='image of 20000 x 16 pixels cannot'):
         detector([np.zeros((16, 20000, 3), np.uint8)])
+
+
+def thresholds(settings):
+    return settings['score_thr'], settings['nms']['iou_threshold']
 
 
 def test_thresholds_reach_the_detector(detector, rtmdet):
     for module in (detector.detector, detector.detector.bbox_head):
         assert module.test_cfg['conf_thr'] == 0.8
-        assert module.test_cfg['score_thr'] == 0.5
-        assert module.test_cfg['nms']['iou_threshold'] == 0.4
+        assert thresholds(module.test_cfg) == (0.5, 0.4)
     assert detector.min_score == 0
     own = PersonDetector(rtmdet, RTMDET, None, None)
-    assert own.detector.bbox_head.test_cfg['score_thr'] == 0.001
-    assert own.detector.bbox_head.test_cfg['nms']['iou_threshold'] == 0.65
+    assert thresholds(own.detector.bbox_head.test_cfg) == (0.001, 0.65)
     strict = PersonDetector(rtmdet, RTMDET, 0.7, 0.3)
-    assert strict.detector.bbox_head.test_cfg['score_thr'] == 0.7
-    assert strict.detector.bbox_head.test_cfg['nms']['iou_threshold'] == 0.3
+    assert thresholds(strict.detector.bbox_head.test_cfg) == (0.7, 0.3)
     assert strict.min_score == 0.7
 
 
 def test_two_stage_detectors_keep_a_generous_first_stage():
     from mmdet.registry import MODELS as DETECTORS
     from mmengine.registry import DefaultScope
-
-    from uniemox_mm.models.detectors.thresholds import set_thresholds
 
     path = find_in_zoo('faster-rcnn_r50_fpn_1x_coco')[0]
     cfg = Config.fromfile(path)
@@ -260,5 +233,4 @@ def test_two_stage_detectors_keep_a_generous_first_stage():
     assert set_thresholds(model, 0.8, 0.4) == 0.8
     assert model.rpn_head.test_cfg['nms']['iou_threshold'] == 0.7
     for settings in (model.test_cfg['rcnn'], model.roi_head.test_cfg):
-        assert settings['score_thr'] == 0.8
-        assert settings['nms']['iou_threshold'] == 0.4
+        assert thresholds(settings) == (0.8, 0.4)

@@ -99,7 +99,7 @@ def test_permuting_the_batch_permutes_the_output(cfg, equation):
 
 
 @pytest.mark.parametrize(('cfg', 'equation'), CASES, ids=IDS)
-def test_a_sample_depends_on_its_neighbours_only_in_batch_mode(cfg, equation):
+def test_samples_mix_only_in_batch_mode(cfg, equation):
     fusion, scene, person = make(cfg)
     alone = fusion(scene[:2], person[:2])
     together = fusion(scene, person)[:2]
@@ -115,9 +115,7 @@ def test_a_sample_depends_on_its_neighbours_only_in_batch_mode(cfg, equation):
             {
                 'scene_weights': (KAPPA, C),
                 'person_weights': (KAPPA, C),
-                'bias': (C,),
-                'norm.weight': (C,),
-                'norm.bias': (C,),
+                **dict.fromkeys(['bias', 'norm.weight', 'norm.bias'], (C,)),
             },
         ),
         (
@@ -134,25 +132,23 @@ def test_a_sample_depends_on_its_neighbours_only_in_batch_mode(cfg, equation):
                 'scene_proj.weight': (KAPPA * C, C),
                 'person_proj.weight': (KAPPA * C, C),
                 'mlp.0.weight': (C, KAPPA * C),
-                'mlp.0.bias': (C,),
-                'mlp.2.weight': (C, C),
-                'mlp.2.bias': (C,),
-                'gate.weight': (C, C),
-                'gate.bias': (C,),
-                'bias': (C,),
+                **dict.fromkeys(['mlp.2.weight', 'gate.weight'], (C, C)),
+                **dict.fromkeys(
+                    ['mlp.0.bias', 'mlp.2.bias', 'gate.bias', 'bias'], (C,)
+                ),
             },
         ),
         ('AdditionFusion', {}),
     ],
 )
-def test_parameters_are_those_of_the_contract(name, shapes):
+def test_parameter_names_and_shapes(name, shapes):
     fusion = MODELS.build(dict(type=name, in_channels=C))
     found = {k: tuple(v.shape) for k, v in fusion.named_parameters()}
     assert found == shapes
 
 
 @pytest.mark.parametrize('name', ['WeightedSumFusion', 'AttentionFusion'])
-def test_epsilon_starts_small(name):
+def test_bias_starts_small(name):
     bias = MODELS.build(dict(type=name, in_channels=C)).bias
     assert bias.requires_grad
     assert 0 < bias.abs().max() <= 1e-5
@@ -160,11 +156,8 @@ def test_epsilon_starts_small(name):
 
 def test_wrong_width_names_both():
     fusion = MODELS.build(dict(type='AdditionFusion', in_channels=C))
-    with pytest.raises(
-        ValueError,
-        match=r'AdditionFusion fuses two \(N, 12\) tensors, but got '
-        r'\(5, 12\) and \(5, 8\)',
-    ):
+    shapes = r'AdditionFusion .*\(N, 12\).*\(5, 12\) and \(5, 8\)'
+    with pytest.raises(ValueError, match=shapes):
         fusion(torch.zeros(5, 12), torch.zeros(5, 8))
 
 

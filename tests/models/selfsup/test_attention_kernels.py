@@ -4,8 +4,7 @@ import copy
 
 import pytest
 
-from tests.helpers import EMO_MAE, build, samples
-from tests.models.selfsup.test_emo_mae import views
+from tests.helpers import EMO_MAE, build, samples, views
 from tests.op_counts import OpCounts
 
 FUSED = 'aten._scaled_dot_product_flash_attention_for_cpu'

@@ -4,51 +4,40 @@ import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from tests.helpers import BACKBONE, C3, DECODER, EMO_MAE, HEAD, build, samples
-
-
-def views(count=4):
-    torch.manual_seed(11)
-    return [torch.randn(count, 3, 32, 32) for _ in range(2)]
-
-
-def ready(**changes):
-    torch.manual_seed(0)
-    model = build(EMO_MAE, **changes)
-    model.init_weights()
-    return model
+from tests.helpers import (
+    BACKBONE,
+    C3,
+    DECODER,
+    EMO_MAE,
+    HEAD,
+    build,
+    build_emo_mae,
+    samples,
+    views,
+)
 
 
 def test_gives_exactly_the_losses_that_are_on():
     distill = dict(type='CLIPSimilarityDistillLoss')
+    no_similarity = dict(distill, similarity_weight=0)
+    no_feature = dict(distill, feature_weight=0)
+    plain = dict(distill=None, fusion=None, target_generator=None)
     for changes, expected in [
         ({}, ['loss_rec', 'loss_similarity', 'loss_feature']),
         (dict(head=None), ['loss_similarity', 'loss_feature']),
-        (
-            dict(distill=dict(distill, similarity_weight=0)),
-            ['loss_rec', 'loss_feature'],
-        ),
-        (
-            dict(distill=dict(distill, feature_weight=0)),
-            ['loss_rec', 'loss_similarity'],
-        ),
-        (
-            dict(fusion=None),
-            ['loss_rec', 'loss_similarity', 'loss_feature'],
-        ),
-        (
-            dict(distill=None, fusion=None, target_generator=None),
-            ['loss_rec'],
-        ),
+        (dict(distill=no_similarity), ['loss_rec', 'loss_feature']),
+        (dict(distill=no_feature), ['loss_rec', 'loss_similarity']),
+        (dict(fusion=None), ['loss_rec', 'loss_similarity', 'loss_feature']),
+        (plain, ['loss_rec']),
     ]:
-        losses = ready(**changes)(views(), samples(4), mode='loss')
+        losses = build_emo_mae(**changes)(views(), samples(4), mode='loss')
         assert list(losses) == expected
         assert all(torch.isfinite(loss) for loss in losses.values())
 
 
 @pytest.mark.parametrize('part', [{}, {'head': None}, {'fusion': None}])
 def test_every_trainable_parameter_gets_a_gradient(part):
-    model = ready(**part)
+    model = build_emo_mae(**part)
     sum(model(views(), samples(4), mode='loss').values()).backward()
     without = [
         name
@@ -60,7 +49,7 @@ def test_every_trainable_parameter_gets_a_gradient(part):
 
 def test_scene_loss_equals_mmpretrains_mae():
     """Same weights, image and mask: the scene comes first in the batch."""
-    ours = ready()
+    ours = build_emo_mae()
     theirs = MODELS.build(
         dict(
             type='MAE',
@@ -81,7 +70,7 @@ def test_scene_loss_equals_mmpretrains_mae():
 
 def test_reconstruction_loss_equals_eq_1():
     """The mean over masked patches of the mean squared pixel error."""
-    model = ready()
+    model = build_emo_mae()
     scene, person = views()
     torch.manual_seed(4)
     found = model([scene, person], samples(4), mode='loss')['loss_rec']
@@ -101,8 +90,8 @@ def test_reconstruction_loss_equals_eq_1():
     np.testing.assert_allclose(found.item(), np.mean(errors), atol=1e-5)
 
 
-def test_losses_are_those_of_its_parts():
-    model = ready()
+def test_losses_equal_those_of_the_parts():
+    model = build_emo_mae()
     scene, person = views()
     torch.manual_seed(8)
     losses = model([scene, person], samples(4), mode='loss')
@@ -118,7 +107,7 @@ def test_losses_are_those_of_its_parts():
 
 
 def test_without_fusion_alpha_alone_is_distilled():
-    model = ready(fusion=None)
+    model = build_emo_mae(fusion=None)
     scene, person = views()
     torch.manual_seed(8)
     both = model([scene, person], samples(4), mode='loss')
@@ -129,7 +118,7 @@ def test_without_fusion_alpha_alone_is_distilled():
 
 
 def test_person_never_enters_the_decoders_blocks():
-    model = ready()
+    model = build_emo_mae()
     seen = []
     model.neck.decoder_blocks[0].register_forward_hook(
         lambda module, args, out: seen.append(tuple(args[0].shape))
@@ -139,16 +128,14 @@ def test_person_never_enters_the_decoders_blocks():
 
 
 def test_cached_text_features_equal_the_captions():
-    model = ready()
+    model = build_emo_mae()
     with_captions = samples(4)
     features = model.target_generator.encode_text(
         [s.caption for s in with_captions]
     ).numpy()
-    with_features = []
-    for row in features:
-        sample = DataSample()
+    with_features = [DataSample() for _ in features]
+    for sample, row in zip(with_features, features, strict=True):
         sample.set_field(row, 'text_feature')
-        with_features.append(sample)
     results = []
     for data_samples in (with_captions, with_features):
         torch.manual_seed(2)
@@ -157,8 +144,8 @@ def test_cached_text_features_equal_the_captions():
         torch.testing.assert_close(results[0][name], results[1][name])
 
 
-def test_cached_image_features_are_omega():
-    model = ready()
+def test_cached_image_features_become_omega():
+    model = build_emo_mae()
     scene, _ = views()
     features = model.target_generator.encode_image(scene).half()
     with_features = samples(4)
@@ -176,7 +163,7 @@ def test_cached_image_features_are_omega():
 
 def test_bfloat16_stays_close_to_float32():
     """As AmpOptimWrapper runs it, on the CPU."""
-    model = ready()
+    model = build_emo_mae()
     torch.manual_seed(2)
     full = model(views(), samples(4), mode='loss')
     torch.manual_seed(2)
@@ -191,15 +178,15 @@ def test_bfloat16_stays_close_to_float32():
 
 
 def test_extract_feat_is_the_unmasked_scene():
-    model = ready()
+    model = build_emo_mae()
     scene, person = views()
     (found,) = model([scene, person], mode='tensor')
     (expected,) = model.backbone(scene, mask=None)
     assert torch.equal(found, expected)
 
 
-def test_reconstruct_paints_what_the_decoder_predicts():
-    model = ready()
+def test_reconstruct_equals_the_decoders_prediction():
+    model = build_emo_mae()
     scene, _ = views()
     torch.manual_seed(6)
     painted, mask = model.reconstruct(scene)
@@ -213,7 +200,7 @@ def test_reconstruct_paints_what_the_decoder_predicts():
 
 
 def test_reconstruct_undoes_the_patch_normalisation():
-    model = ready(head=dict(HEAD, norm_pix=True))
+    model = build_emo_mae(head=dict(HEAD, norm_pix=True))
     scene, _ = views()
     model.neck.forward = lambda latent, ids: model.head.construct_target(scene)
     painted, _ = model.reconstruct(scene)
@@ -247,13 +234,13 @@ def test_reconstruct_undoes_the_patch_normalisation():
         ),
     ],
 )
-def test_parts_that_do_not_belong_together(changes, message):
+def test_mismatched_parts_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         build(EMO_MAE, **changes)
 
 
 def test_missing_view_or_text_is_explained():
-    model = ready()
+    model = build_emo_mae()
     with pytest.raises(ValueError, match='SceneAndPerson'):
         model(views()[0], samples(4), mode='loss')
     with pytest.raises(ValueError, match='similarity_weight=0'):

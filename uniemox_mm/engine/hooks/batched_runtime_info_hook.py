@@ -1,4 +1,4 @@
-"""Losses for the log that wait on the device until they are asked for."""
+"""Log losses without waiting for the device in every iteration."""
 
 import torch
 from mmengine.hooks import LoggerHook, RuntimeInfoHook
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @HOOKS.register_module()
 class BatchedRuntimeInfoHook(RuntimeInfoHook):
-    """MMEngine's ``RuntimeInfoHook`` that waits for the device once a log.
+    """MMEngine's ``RuntimeInfoHook``, waiting for the device once per log.
 
     MMEngine fetches every loss in every iteration, and each fetch makes the
     host wait until the device is done, so that it cannot prepare the next
@@ -20,7 +20,7 @@ class BatchedRuntimeInfoHook(RuntimeInfoHook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Starts collecting."""
+        """Start collecting."""
         super().before_train(runner)
         self._waiting: list[dict[str, Tensor]] = []
         self._intervals = [
@@ -49,17 +49,17 @@ class BatchedRuntimeInfoHook(RuntimeInfoHook):
             self._fetch(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Leaves nothing behind."""
+        """Fetch the rest."""
         self._fetch(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Gives the checkpoint the whole history."""
+        """Give the checkpoint the whole history."""
         if getattr(self, '_waiting', None):
             self._fetch(runner)
             checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     def _fetch(self, runner: Runner) -> None:
-        """Hands all that is waiting to MMEngine, in order."""
+        """Hand all that is waiting to MMEngine, in order."""
         tensors = [
             value.reshape(())
             for losses in self._waiting

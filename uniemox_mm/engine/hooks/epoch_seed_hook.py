@@ -15,13 +15,13 @@ from uniemox_mm.datasets.sample_randomness import derive_seed
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Makes all randomness of an epoch a function of (seed, epoch, rank).
+    """Make all randomness of an epoch a function of (seed, epoch, rank).
 
     MMEngine's checkpoints hold the seed and the epoch but no generator
     states, and its data workers carry theirs from epoch to epoch, so a
     resumed run sees other masks and crops. With this hook
 
-    - masks and whatever else the process draws follow from (seed, epoch,
+    - masks and all other draws of the process follow from (seed, epoch,
       rank),
     - the order of the samples follows from (seed, epoch), with the seed of
       the checkpoint that is resumed,
@@ -56,7 +56,7 @@ class EpochSeedHook(Hook):
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Reseeds the process and tells the dataset the epoch."""
+        """Reseed the process and set the epoch of the dataset."""
         if not self._active:
             return
         self._reseed(runner)
@@ -66,7 +66,7 @@ class EpochSeedHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None
     ) -> None:
-        """Reseeds again once the workers run.
+        """Reseed again once the workers run.
 
         Starting them draws from torch's generator, and those that live on
         from the epoch before are not started again.
@@ -82,7 +82,7 @@ class EpochSeedHook(Hook):
 
 
 def _seedable(dataset) -> Iterator:
-    """The datasets with ``set_epoch`` inside MMEngine's wrappers."""
+    """Yield the datasets with ``set_epoch`` inside MMEngine's wrappers."""
     if hasattr(dataset, 'set_epoch'):
         yield dataset
     inner = getattr(dataset, 'datasets', None)

@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):
-    """Shows the iterations done, the time left and the losses on stderr.
+    """Show the iterations done, the time left and the losses on stderr.
 
-    MMEngine logs lines to stdout, so both can be had or either sent away.
+    MMEngine logs lines to stdout, so each can be redirected by itself.
 
     Args:
-        interval (int): Iterations between two looks at the losses, each of
+        interval (int): Iterations between two updates of the losses, each of
             which waits for the device. Defaults to 10.
     """
 
@@ -22,24 +22,15 @@ class ProgressBarHook(Hook):
 
     def __init__(self, interval: int = 10) -> None:
         self.interval = interval
-        self._bar: tqdm | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Opens the bar at the iteration that is resumed."""
-        self._bar = tqdm(
-            total=runner.max_iters,
-            initial=runner.iter,
-            desc='training',
-            unit='it',
-            leave=False,  # an error must stay the last thing on the screen
-            disable=not is_main_process(),
-        )
+        """Open the bar at the iteration that the run starts or resumes at."""
+        self._open('training', 'it', runner.max_iters, runner.iter)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Moves the bar on."""
-        assert self._bar is not None
+        """Advance the bar."""
         if self.every_n_train_iters(runner, self.interval) and outputs:
             losses = {
                 name.removeprefix('loss_'): f'{value.item():.3f}'
@@ -51,29 +42,30 @@ class ProgressBarHook(Hook):
         self._bar.update()
 
     def after_train(self, runner: Runner) -> None:
-        """Closes the bar."""
-        if self._bar is not None:
-            self._bar.leave = True
-            self._bar.close()
+        """Close the bar and leave it on the screen."""
+        self._bar.leave = True
+        self._bar.close()
 
     def before_test(self, runner: Runner) -> None:
-        """Opens the bar of a test."""
-        self._bar = tqdm(
-            total=len(runner.test_dataloader),
-            desc='testing',
-            unit='batch',
-            leave=False,
-            disable=not is_main_process(),
-        )
+        """Open the bar of a test."""
+        self._open('testing', 'batch', len(runner.test_dataloader))
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Moves the bar of a test on."""
-        assert self._bar is not None
+        """Advance the bar of a test."""
         self._bar.update()
 
     def after_test(self, runner: Runner) -> None:
-        """Closes the bar of a test."""
-        if self._bar is not None:
-            self._bar.close()
+        """Close the bar of a test."""
+        self._bar.close()
+
+    def _open(self, desc: str, unit: str, total: int, done: int = 0) -> None:
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            desc=desc,
+            unit=unit,
+            leave=False,  # an error must stay the last thing on the screen
+            disable=not is_main_process(),
+        )

@@ -21,7 +21,7 @@ class ResumedScheduleHook(Hook):
     schedulers as they were saved. With another number of processes or another
     batch size an epoch has another number of iterations, and all of them are
     wrong; a learning rate or schedule that was changed in the config has no
-    effect. With this hook the run goes on at the same epoch, counted in the
+    effect. With this hook the run resumes at the same epoch, counted in the
     iterations of now, with the rate that the config's schedule has there.
 
     A run in which none of it changed is resumed by MMEngine alone. Needs a
@@ -39,7 +39,7 @@ class ResumedScheduleHook(Hook):
         """Convert the counts in the checkpoint before MMEngine reads them.
 
         Raises:
-            ValueError: The optimizer's parameters are others.
+            ValueError: The optimizer has other groups of parameters.
         """
         if not runner._resume or 'optimizer' not in checkpoint:
             return
@@ -49,10 +49,10 @@ class ResumedScheduleHook(Hook):
         if not _countable(runner):
             if resized:
                 runner.logger.warning(
-                    f'Batches of {now["batch_size"]} in place of '
-                    f'{then["batch_size"]}: iterations and learning rate go '
-                    'on as they were, since this hook needs epochs, one '
-                    'optimizer, and schedules that do not look at metrics.'
+                    f'Batches of {now["batch_size"]} instead of '
+                    f'{then["batch_size"]}: iterations and learning rate '
+                    'continue as saved, since this hook needs epochs, one '
+                    'optimizer, and schedules that do not use metrics.'
                 )
             return
         schedulers = runner.param_schedulers or []
@@ -80,19 +80,19 @@ class ResumedScheduleHook(Hook):
             _restart(group, values)
         checkpoint['param_schedulers'] = [s.state_dict() for s in moved]
         runner.logger.info(
-            f'The schedule of the config goes on after {epoch} of '
+            f'The schedule of the config resumes after {epoch} of '
             f'{runner.max_epochs} epochs, in epochs of {now["epoch_length"]} '
             f'iterations with {now["batch_size"]} images each '
             f'({then["epoch_length"]} with {then["batch_size"] or "unknown"} '
-            f'before): at iteration {iterations} in place of {meta["iter"]}, '
-            f'with learning rate {groups[-1]["lr"]:.4g} in place of '
+            f'before): at iteration {iterations} instead of {meta["iter"]}, '
+            f'with learning rate {groups[-1]["lr"]:.4g} instead of '
             f'{rate:.4g}.'
         )
         meta['iter'] = iterations
 
 
 def _units(runner: Runner) -> dict[str, int]:
-    """Images that the optimizer sees in a step, and iterations an epoch."""
+    """Return images per step of the optimizer and iterations per epoch."""
     loader = runner.train_dataloader
     counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
     size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size) or 1
@@ -102,7 +102,7 @@ def _units(runner: Runner) -> dict[str, int]:
 
 
 def _units_of(meta: dict) -> dict[str, int | None]:
-    """The same of a checkpoint, None where unknown."""
+    """Return the same of a checkpoint, None where unknown."""
     epoch, iterations = meta['epoch'], meta['iter']
     whole = epoch and iterations % epoch == 0
     return dict(
@@ -124,13 +124,13 @@ def _countable(runner: Runner) -> bool:
 
 
 def _groups(optimizer: dict) -> list[dict]:
-    """The groups of a state, in the order in which schedulers have them."""
+    """Return the groups of a state in the order of the schedulers."""
     base = optimizer.get('base_param_settings')
     return optimizer['param_groups'] + ([base] if base else [])
 
 
 def _scheduled(group: dict) -> list[str]:
-    """The keys that schedulers read and write, and always that of the rate.
+    """List the keys that schedulers read and write; always the rate's.
 
     The rest, such as weight decay without a schedule, stays as it was saved.
     """
@@ -149,7 +149,7 @@ def _scheduled(group: dict) -> list[str]:
 
 
 def _restart(group: dict, values: dict) -> None:
-    """Replaces what schedulers wrote into a saved group."""
+    """Replace the values that schedulers wrote into a saved group."""
     for key in {*_scheduled(group), *_scheduled(values)}:
         group.pop(key, None)
         if key in values:
@@ -157,7 +157,7 @@ def _restart(group: dict, values: dict) -> None:
 
 
 def _start(group: dict) -> dict:
-    """Values that the schedule starts from, which it does not write."""
+    """Return the values that the schedule starts from but does not write."""
     return {
         key: group[key]
         for key in _scheduled(group)

@@ -1,4 +1,4 @@
-"""Repeats the validation that a killed run may have missed."""
+"""Repeat the validation that a killed run may have missed."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -7,18 +7,18 @@ from mmpretrain.registry import HOOKS
 
 @HOOKS.register_module()
 class ResumedValidationHook(Hook):
-    """Validates the epoch that a run goes on from.
+    """Validate the epoch that a run resumes from.
 
     MMEngine saves an epoch before it validates it. A run that is killed in
     between is resumed with the next epoch, so that one would never be
-    measured and could not be the best. Measuring an epoch again changes
+    measured and could not be the best. Validating an epoch twice changes
     nothing.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which keeps the best
 
     def before_train(self, runner: Runner) -> None:
-        """Validates once, where the epoch was due for it."""
+        """Validate once if the epoch was due for it."""
         loop = runner.train_loop
         if (
             not runner._resume

@@ -12,14 +12,14 @@ from uniemox_mm.models.transformer_layers import (
 
 @HOOKS.register_module()
 class TransformerLayersHook(Hook):
-    """Compiles transformer layers, or saves their memory, before training.
+    """Compile transformer layers, or save memory in them, before training.
 
     Args:
         compile (bool | dict): Whether to compile every layer by
             :func:`torch.compile`; a dict gives further options of it, such
             as ``backend``. Defaults to False.
-        checkpoint (bool): Whether to compute activations again in the
-            backward pass instead of keeping them. Defaults to False.
+        checkpoint (bool): Recompute activations in the backward pass
+            instead of keeping them. Defaults to False.
 
     Raises:
         ValueError: The model has no transformer layer of MMPretrain.
@@ -34,12 +34,12 @@ class TransformerLayersHook(Hook):
         self.checkpoint = checkpoint
 
     def before_train(self, runner: Runner) -> None:
-        """Changes how the layers are run, and says so."""
+        """Change how the layers run, and log it."""
         if self.checkpoint:
             count = checkpoint_layers(runner.model)
             runner.logger.info(
-                f'{count} layers compute their activations again in the '
-                'backward pass.'
+                f'{count} layers recompute their activations in the backward '
+                'pass.'
             )
         if self.compile is not False:
             options = self.compile if isinstance(self.compile, dict) else {}

@@ -1,4 +1,4 @@
-"""MMEngine's DeepSpeed, with plain weights beside its own checkpoints."""
+"""MMEngine's DeepSpeed, with plain weights in its checkpoints."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import nn
 
 from uniemox_mm.weights.safe_unpickling import plain_globals
 
-from .atomic_saving import AtomicSavingMixin
+from ..atomic_saving import AtomicSavingMixin
 
 WEIGHTS = 'weights.pth'
 
@@ -29,8 +29,8 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
     - mixed precision is autocast, as in other trainings: DeepSpeed's own
       bfloat16 would also turn the frozen teacher into it,
     - it also runs on CPUs, over gloo,
-    - checkpoints are whole or not there,
-    - what it cannot resume it refuses.
+    - checkpoints are saved atomically,
+    - checkpoints that it cannot resume are refused.
 
     Args:
         autocast (str, optional): 'bfloat16' or 'float16'. None, the default,
@@ -73,14 +73,14 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
             ) from error
 
     def prepare(self, model: nn.Module | dict, **kwargs) -> Any:
-        """Builds model, optimizer and schedulers.
+        """Build model, optimizer and schedulers.
 
         Args:
             model (nn.Module | dict): The model, or its config.
             **kwargs: Those of ``DeepSpeedStrategy.prepare``.
 
         Returns:
-            Any: What was built.
+            Any: The model, optimizer wrapper and schedulers.
         """
         size = (kwargs.get('dispatch_kwargs') or {}).get(
             'train_micro_batch_size_per_gpu'
@@ -98,11 +98,11 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
         callback: Callable | None = None,
         **kwargs,
     ) -> None:
-        """Saves a folder, all or nothing.
+        """Save a folder atomically.
 
         Args:
             filename (str): The folder.
-            extra_ckpt (dict, optional): What else to save.
+            extra_ckpt (dict, optional): Further content.
             callback (Callable, optional): May change ``extra_ckpt``.
             **kwargs: Those of ``DeepSpeedStrategy``.
         """
@@ -119,11 +119,11 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
             **kwargs: Those of ``DeepSpeedStrategy``.
 
         Returns:
-            dict: What else was saved.
+            dict: The further content.
 
         Raises:
-            ValueError: It is no such folder, or the number of processes or
-                of iterations an epoch was another.
+            ValueError: Not such a folder, or the number of processes or of
+                iterations per epoch has changed.
         """
         parts = len(list(Path(filename).glob('*_optim_states.pt')))
         if parts != self.world_size:
@@ -138,8 +138,8 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
         if meta['iter'] != meta['epoch'] * length:
             raise ValueError(
                 f'{filename}: iteration {meta["iter"]} is not the end of '
-                f'epoch {meta["epoch"]} with {length} iterations an epoch: '
-                'with DeepSpeed a run goes on with the batch size that it had'
+                f'epoch {meta["epoch"]} with {length} iterations per '
+                'epoch: with DeepSpeed the batch size must stay the same'
             )
         return content
 
@@ -154,11 +154,11 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
 
         Args:
             filename (str): A checkpoint of any training.
-            callback (Callable, optional): May change what was read.
+            callback (Callable, optional): May change the content.
             **kwargs: Ignored.
 
         Returns:
-            dict: What was read.
+            dict: The content.
         """
         from mmengine.runner.checkpoint import _load_checkpoint
 
@@ -189,14 +189,14 @@ class EmoDeepSpeedStrategy(AtomicSavingMixin, DeepSpeedStrategy):
 
 
 def _plain(settings: Any) -> Any:
-    """Without MMEngine's ConfigDict, which no checkpoint may name."""
+    """Replace MMEngine's ConfigDict, which no checkpoint may name."""
     if isinstance(settings, dict):
         return {key: _plain(value) for key, value in settings.items()}
     return settings
 
 
 def _saved_classes() -> list:
-    """Classes in DeepSpeed's checkpoints beside tensors: plain values."""
+    """List the classes in DeepSpeed's checkpoints; all are plain values."""
     from deepspeed.runtime.fp16.loss_scaler import (
         DynamicLossScaler,
         LossScaler,

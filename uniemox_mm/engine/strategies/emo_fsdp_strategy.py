@@ -7,14 +7,17 @@ import torch
 from mmengine._strategy import FSDPStrategy
 from mmengine.device import get_device
 from mmengine.optim import BaseOptimWrapper, build_optim_wrapper
-from mmengine.registry import STRATEGIES
+from mmengine.registry import FUNCTIONS, STRATEGIES
+from mmpretrain.models.backbones.vision_transformer import (
+    TransformerEncoderLayer,
+)
 from torch import nn
 from torch.distributed.fsdp import (
     FullStateDictConfig,
     FullyShardedDataParallel,
 )
 
-from .atomic_saving import AtomicSavingMixin
+from ..atomic_saving import AtomicSavingMixin
 
 _WRAPPED = '_fsdp_wrapped_module.'
 
@@ -31,7 +34,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
     - the model moves to the device as a whole first, and with it the frozen
       teacher, which is no submodule: FSDP would leave it behind,
     - it also runs on CPUs, over gloo,
-    - checkpoints are whole or not there.
+    - checkpoints are saved atomically.
 
     Args:
         state_dict_cfg (str | dict): As in ``FSDPStrategy``, but 'full' by
@@ -58,7 +61,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
         optim_wrapper: BaseOptimWrapper | dict | None = None,
         **kwargs,
     ) -> Any:
-        """Builds model, optimizer and schedulers.
+        """Build model, optimizer and schedulers.
 
         Args:
             model (nn.Module | dict): The model, or its config.
@@ -67,7 +70,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
             **kwargs: Those of ``FSDPStrategy.prepare``.
 
         Returns:
-            Any: What was built.
+            Any: The model, optimizer wrapper and schedulers.
         """
         if self._prepared:
             return self._prepared_components()
@@ -81,7 +84,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
     def build_optim_wrapper(
         self, optim_wrapper: BaseOptimWrapper, model: nn.Module | None = None
     ) -> BaseOptimWrapper:
-        """Gives the optimizer the sharded parameters in place of the whole.
+        """Give the optimizer the sharded parameters instead of the whole.
 
         Args:
             optim_wrapper (BaseOptimWrapper): Built for the unsharded model.
@@ -103,7 +106,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
         return optim_wrapper
 
     def load_model_state_dict(self, state_dict: dict, **kwargs) -> None:
-        """Loads the weights of a whole model, sharding them.
+        """Load the weights of a whole model, sharding them.
 
         Args:
             state_dict (dict): The weights, in every process.
@@ -120,7 +123,7 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
             super().load_model_state_dict(state_dict, **kwargs)
 
     def optim_state_dict(self) -> dict:
-        """The whole optimizer's state, by the names of the parameters.
+        """Return the whole optimizer's state, by the names of the parameters.
 
         Returns:
             dict: On the first process, as ``OptimWrapper.state_dict``; empty
@@ -159,8 +162,29 @@ class EmoFSDPStrategy(AtomicSavingMixin, FSDPStrategy):
         return super()._wrap_model(model)
 
 
+@FUNCTIONS.register_module()
+def wrap_transformer_layers(
+    module: nn.Module, recurse: bool, nonwrapped_numel: int
+) -> bool:
+    """Make every transformer layer a unit, as FSDP's ``auto_wrap_policy``.
+
+    The layers of encoder and decoder hold nearly all parameters, so a process
+    never has more than two of them whole; the rest (embeddings, projections,
+    fusion) is the root's.
+
+    Args:
+        module (nn.Module): A module of the model.
+        recurse (bool): Whether FSDP asks about its children.
+        nonwrapped_numel (int): Parameters in it that are in no unit yet.
+
+    Returns:
+        bool: Whether to visit the children, or to make it a unit.
+    """
+    return recurse or isinstance(module, TransformerEncoderLayer)
+
+
 def _by_name(state_dict: dict, names: Sequence[str]) -> dict:
-    """The state of an optimizer that numbers its parameters, by their names.
+    """Convert an optimizer's state from numbers to names of parameters.
 
     Args:
         state_dict (dict): The state, by numbers or names.

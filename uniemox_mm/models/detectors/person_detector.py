@@ -1,5 +1,6 @@
 """Find the people in images."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import Compose
 from mmengine.model import BaseModule
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from PIL import Image
 
 from uniemox_mm.datasets.image_sources import ImageLike, read_image
 
-from .detector_input import build_pipeline, prepare
-from .mmdet_model import load_detector
-from .thresholds import set_thresholds
+from .load_detector import load_detector, set_thresholds
 
 # MMDetection's YOLOv3, Darknet-53, trained and run at 416 pixels.
 DEFAULT = 'yolov3_d53_mstrain-416_273e_coco'
@@ -84,7 +85,7 @@ class PersonDetector(BaseModule):
         names = [name.lower() for name in loaded.classes]
         if category.lower() not in names:
             raise ValueError(
-                f'the detector of {loaded.config_name} does not know '
+                f'the detector of {loaded.provenance["config"]} does not know '
                 f'{category!r}; its classes are {", ".join(loaded.classes)}'
             )
         self.label = names.index(category.lower())
@@ -95,12 +96,9 @@ class PersonDetector(BaseModule):
         self.min_score = set_thresholds(
             self.detector, confidence, iou_threshold
         )
-        self.pipeline = build_pipeline(loaded.config)
+        self.pipeline = _build_pipeline(loaded.config)
         self.provenance = dict(
-            config=loaded.config_name,
-            config_sha256=loaded.config_sha256,
-            weights=loaded.weights.name,
-            weights_sha256=loaded.weights_sha256,
+            **loaded.provenance,
             confidence=confidence,
             iou_threshold=iou_threshold,
             category=category,
@@ -113,7 +111,7 @@ class PersonDetector(BaseModule):
         return next(self.detector.parameters()).device
 
     def forward(self, images: Sequence[ImageLike]) -> list[np.ndarray]:
-        """Finds the people in images of any size and mode.
+        """Find the people in images of any size and mode.
 
         Args:
             images (Sequence): Paths, Pillow images, or arrays as MMCV reads
@@ -183,11 +181,11 @@ class PersonDetector(BaseModule):
         return [boxes[i] for i in range(len(prepared))]
 
     def train(self, mode: bool = True) -> 'PersonDetector':
-        """Stays in eval mode."""
+        """Stay in eval mode."""
         return super().train(False)
 
     def init_weights(self) -> None:
-        """Leaves the detector as it is."""
+        """Keep the loaded weights."""
 
     def _people(self, result: Any) -> np.ndarray:
         found = result.pred_instances
@@ -204,3 +202,39 @@ class PersonDetector(BaseModule):
         people[:, 1:4:2] = people[:, 1:4:2].clip(0, height)
         # What is left of a box beside the image is nothing to crop.
         return people[(people[:, 2:4] - people[:, :2] >= 1).all(1)]
+
+
+def prepare(pipeline: Any, image: np.ndarray) -> dict:
+    """Resize and pack an image for :meth:`PersonDetector.detect`.
+
+    A function of its own, so that the workers of a data loader can run it
+    without the detector.
+
+    Args:
+        pipeline (Compose): :attr:`PersonDetector.pipeline`.
+        image (np.ndarray): (H, W, 3) uint8, BGR.
+
+    Raises:
+        ValueError: The pipeline fails, as at a shape that has no pixel left
+            on one side when it is made smaller.
+    """
+    try:
+        return pipeline(dict(img=image, img_id=0))
+    except Exception as error:
+        height, width = image.shape[:2]
+        raise ValueError(
+            f'an image of {width} x {height} pixels cannot be preprocessed '
+            f'for the detector ({type(error).__name__}: {error})'
+        ) from error
+
+
+def _build_pipeline(config: Any) -> Any:
+    """Build the detector's test pipeline, starting from an array."""
+    from mmdet.utils import get_test_pipeline_cfg
+
+    steps = copy.deepcopy(get_test_pipeline_cfg(config))
+    steps[0] = dict(type='mmdet.LoadImageFromNDArray')
+    with DefaultScope.overwrite_default_scope(
+        config.get('default_scope', 'mmdet')
+    ):
+        return Compose(steps)

@@ -1,4 +1,4 @@
-"""Build a model of MMDetection with the weights of a file."""
+"""Build a detector of MMDetection, load its weights, set its thresholds."""
 
 import copy
 import hashlib
@@ -24,29 +24,26 @@ from uniemox_mm.weights.read_checkpoint import read_checkpoint, weights_of
 from .mmdet_zoo import download, find_in_zoo, similar_names
 
 LOWEST, ABOVE = '3.0.0', '4.0.0'
+# YOLOv3's threshold of the class score, beside that of the objectness.
+CLASS_SCORE = 0.5
 
 
 @dataclass
 class LoadedDetector:
-    """A detector and where it comes from.
+    """A detector of MMDetection and its origin.
 
     Attributes:
-        model (nn.Module): The detector of MMDetection, in eval mode.
+        model (nn.Module): The detector, in eval mode.
         config (Config): Its config.
-        config_name (str): Name of the config.
-        config_sha256 (str): Hash of its model and test pipeline.
-        weights (Path): The file of the weights.
-        weights_sha256 (str): Its hash.
         classes (tuple[str, ...]): Names of its classes.
+        provenance (dict[str, str]): Names and hashes of its config (the
+            model and the test pipeline) and of its weights.
     """
 
     model: nn.Module
     config: Config
-    config_name: str
-    config_sha256: str
-    weights: Path
-    weights_sha256: str
     classes: tuple[str, ...]
+    provenance: dict[str, str]
 
 
 def import_mmdet() -> None:
@@ -100,28 +97,68 @@ def load_detector(
 
     Raises:
         FileNotFoundError: No such config or weights, or no weights given.
-        MisfitError: The weights do not fit; the message lists the keys.
+        MisfitError: The weights do not fit the config; lists the keys.
         RuntimeError: The weights cannot be downloaded.
     """
     import_mmdet()
     file, own_config = _find_weights(weights, default)
     cfg, name = _read_config(config or own_config or default)
+    if 'model' not in cfg:
+        raise ValueError(
+            'a config of MMDetection has model=dict(...), but this one has '
+            f'only {sorted(cfg)}'
+        )
+    from mmdet.registry import MODELS
+
     content = read_checkpoint(file)
     with DefaultScope.overwrite_default_scope(
         cfg.get('default_scope', 'mmdet')
     ):
-        model = revert_sync_batchnorm(_build(cfg))
-        _fill(model, weights_of(content, file), file, name)
+        model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        try:
+            load_strictly(model, weights_of(content, file))
+        except MisfitError as error:
+            raise MisfitError(
+                f'{file}: does not fit the detector of {name}: {error}. '
+                'Expected a checkpoint of this very config, in the format '
+                'that MMDetection publishes'
+            ) from None
         classes = _classes(cfg, content)
-    return LoadedDetector(
-        model=model.eval(),
-        config=cfg,
-        config_name=name,
+    provenance = dict(
+        config=name,
         config_sha256=_hash_config(cfg),
-        weights=file,
+        weights=file.name,
         weights_sha256=sha256_file(file),
-        classes=classes,
     )
+    return LoadedDetector(model.eval(), cfg, classes, provenance)
+
+
+def set_thresholds(
+    detector: nn.Module, confidence: float | None, iou_threshold: float | None
+) -> float:
+    """Set the thresholds of a detector, or keep those that are None.
+
+    Returns:
+        float: The score from which a box counts afterwards.
+    """
+    min_score = confidence or 0.0
+    for name, module in detector.named_modules():
+        settings = getattr(module, 'test_cfg', None)
+        # The first stage of a two-stage detector must stay generous.
+        if not isinstance(settings, dict) or 'rpn_head' in name.split('.'):
+            continue
+        settings = copy.deepcopy(settings)
+        final = settings.get('rcnn', settings)
+        if 'conf_thr' in final and confidence is not None:
+            final['conf_thr'], final['score_thr'] = confidence, CLASS_SCORE
+            min_score = 0.0
+        elif 'score_thr' in final and confidence is not None:
+            final['score_thr'] = confidence
+        nms = final.get('nms') or {}
+        if 'iou_threshold' in nms and iou_threshold is not None:
+            nms['iou_threshold'] = iou_threshold
+        module.test_cfg = settings
+    return min_score
 
 
 def _find_weights(
@@ -165,28 +202,6 @@ def _read_config(config: str | Path | dict) -> tuple[Config, str]:
             )
         path = Path(found[0])
     return Config.fromfile(path), path.stem
-
-
-def _build(cfg: Config) -> nn.Module:
-    from mmdet.registry import MODELS
-
-    if 'model' not in cfg:
-        raise ValueError(
-            'a config of MMDetection has model=dict(...), but this one has '
-            f'only {sorted(cfg)}'
-        )
-    return MODELS.build(cfg.model)
-
-
-def _fill(model: nn.Module, weights: dict, file: Path, config: str) -> None:
-    try:
-        load_strictly(model, weights)
-    except MisfitError as error:
-        raise MisfitError(
-            f'{file}: does not fit the detector of {config}: {error}. '
-            'Expected a checkpoint of this very config, in the format that '
-            'MMDetection publishes'
-        ) from None
 
 
 def _classes(cfg: Config, content: dict) -> tuple[str, ...]:
