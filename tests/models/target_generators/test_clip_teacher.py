@@ -217,14 +217,16 @@ def test_convolutional_clip():
     assert omega.shape == (2, C3) and teacher.embed_dim == C3
 
 
-@pytest.mark.parametrize('content', [None, b'not weights'])
-def test_unusable_weights_are_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ('content', 'kind'), [(None, 'a tag'), (b'not weights', 'a local file')]
+)
+def test_unusable_weights_are_named(tmp_path, content, kind):
     path = tmp_path / 'clip.pt'
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(RuntimeError) as error:
         build(TEACHER, pretrained=str(path))
-    for part in (str(path), 'a tag', 'a local file', 'without internet'):
+    for part in (str(path), kind, 'without internet'):
         assert part in str(error.value)
 
 
