@@ -5,29 +5,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from drawn_emoset import draw_class_folders
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from mmengine.config import Config
 from mmengine.runner import Runner
 from sklearn.manifold import TSNE
 from sklearn.metrics import pairwise_distances
 
-from tests.apis.classifiers import load_model, write_work_dir
-from tests.helpers import EMO_MAE, ROOT, build
+from tests.apis.classifiers import load_model as load_by_torch
+from tests.apis.classifiers import write_work_dir
+from tests.helpers import EMO_MAE, build
+from uniemox_mm.apis.load_model import load_model
 from uniemox_mm.evaluation.features import extract_features
 from uniemox_mm.visualization import embeddings
-from uniemox_mm.visualization.checkpoints import (
-    NamedCheckpoint,
-    name_checkpoints,
-)
-from uniemox_mm.visualization.embedding_figure import draw_embeddings
 from uniemox_mm.visualization.embeddings import (
     Embedding,
+    draw_embeddings,
     embed_split,
-    layout,
-    load_encoder_or_classifier,
+    reduction,
 )
 
 
@@ -38,20 +33,18 @@ def work_dir(tmp_path_factory):
     return write_work_dir(folder / 'ft', data)
 
 
-def checkpoint_of(work_dir):
-    (checkpoint,) = name_checkpoints([str(work_dir)])
-    loader = checkpoint.config.test_dataloader
-    loader.num_workers = 0
-    loader.persistent_workers = False
-    return checkpoint
+def model_of(work_dir):
+    model = load_model(work_dir, part='backbone')
+    loader = model._config.test_dataloader
+    loader.num_workers, loader.persistent_workers = 0, False
+    return model
 
 
 def features_of(work_dir, split='test'):
-    loader = checkpoint_of(work_dir).config.test_dataloader
+    loader = model_of(work_dir)._config.test_dataloader
     loader.dataset.split = split
-    return extract_features(
-        load_model(work_dir), Runner.build_dataloader(loader)
-    )
+    loader = Runner.build_dataloader(loader)
+    return extract_features(load_by_torch(work_dir), loader)
 
 
 def silhouette(features, labels):
@@ -78,7 +71,7 @@ def test_tsne_gets_the_features_of_extract_features(work_dir, monkeypatch):
             return super().fit_transform(features)
 
     monkeypatch.setattr(embeddings, 'TSNE', Spy)
-    found = embed_split(checkpoint_of(work_dir), seed=3)
+    found = embed_split(model_of(work_dir), seed=3)
     features, labels = features_of(work_dir)
     ((seen, perplexity, seed),) = given
     np.testing.assert_allclose(seen, features, atol=1e-6)
@@ -87,40 +80,26 @@ def test_tsne_gets_the_features_of_extract_features(work_dir, monkeypatch):
     assert perplexity == 5 and seed == 3
     expected = silhouette(features, labels)
     assert found.silhouette == pytest.approx(expected, abs=1e-5)
-    again = embed_split(checkpoint_of(work_dir), seed=3)
+    again = embed_split(model_of(work_dir), seed=3)
     np.testing.assert_array_equal(found.points, again.points)
 
 
 def test_some_images_of_a_split_are_chosen_by_the_seed(work_dir):
-    found = embed_split(
-        checkpoint_of(work_dir), 'train', limit=30, perplexity=7
-    )
+    found = embed_split(model_of(work_dir), 'train', limit=30, perplexity=7)
     _, labels = features_of(work_dir, 'train')
     rows = np.random.default_rng(0).choice(len(labels), 30, replace=False)
     assert found.labels.tolist() == labels[np.sort(rows)].tolist()
 
 
-def test_a_pretrained_encoder_enters_the_backbone(work_dir):
-    model = build(EMO_MAE)
-    model.init_weights()
-    path = work_dir.parent / 'pretrained.pth'
-    torch.save(dict(state_dict=model.state_dict()), path)
-    cfg = checkpoint_of(work_dir).config
-    found = load_encoder_or_classifier(NamedCheckpoint('a', str(path), cfg))
-    for name, value in found.backbone.state_dict().items():
-        if not name.startswith('ln2'):
-            assert torch.equal(value, model.backbone.state_dict()[name])
-
-
 def test_umap_is_optional(monkeypatch):
     monkeypatch.setitem(sys.modules, 'umap', None)
     with pytest.raises(ImportError, match='pip install umap-learn, or '):
-        layout('umap', 0)
+        reduction('umap', 0)
     with pytest.raises(ValueError, match="pca: expected 'tsne' or 'umap'"):
-        layout('pca', 0)
+        reduction('pca', 0)
     few = np.zeros((5, 3), np.float32)
     with pytest.raises(ValueError, match='perplexity of 9 needs more than 5'):
-        layout('tsne', 0, 9)(few)
+        reduction('tsne', 0, 9)(few)
 
 
 def test_umap_gets_features_and_seed(monkeypatch):
@@ -135,14 +114,15 @@ def test_umap_gets_features_and_seed(monkeypatch):
 
     monkeypatch.setitem(sys.modules, 'umap', SimpleNamespace(UMAP=Stub))
     features = np.arange(12.0).reshape(3, 4)
-    found = layout('umap', 7)(features)
+    found = reduction('umap', 7)(features)
     np.testing.assert_array_equal(found, features[:, :2] + 7)
 
 
-def test_what_has_no_classes_is_refused(work_dir):
-    cfg = Config.fromfile(ROOT / 'configs/uniemox_vit-tiny_demo.py')
-    with pytest.raises(ValueError, match='EmoMAE has no classes to show'):
-        load_encoder_or_classifier(NamedCheckpoint('a', 'a.pth', cfg))
+def test_models_without_classes_are_refused(work_dir):
+    model = build(EMO_MAE)
+    model._config = model_of(work_dir)._config
+    with pytest.raises(ValueError, match=r'EmoMAE has no classes'):
+        embed_split(model)
 
 
 def test_colors_are_by_class(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from uniemox_mm.datasets.inference_pipeline import InferencePipeline
 from uniemox_mm.engine.read_config import tested_dataset
 from uniemox_mm.utils.atomic_files import atomic_file, atomic_folder
 from uniemox_mm.utils.markdown_table import markdown_table
-from uniemox_mm.visualization.activation_maps import activation_maps
+from uniemox_mm.visualization.grad_cam import grad_cam
 
 sys.path += [str(Path(__file__).parents[1] / part) for part in ('', 'demo')]
 from drawn_pictures import draw_sample, hsv_color
@@ -168,10 +168,10 @@ def cam_mass(
             strict=True,
         )
         labels = [int(info['gt_label']) for info in infos]
-        found = activation_maps(model, torch.stack(images), labels, layer)
+        found = grad_cam(model, torch.stack(images), labels, layer)
         correct = found.scores.argmax(1) == labels
         inside = np.stack(masks)
-        mass = mass_inside(found.heat, inside)
+        mass = mass_inside(found.heatmaps, inside)
         parts.append((mass, inside.mean((1, 2)), correct))
     mass, area, right = map(np.concatenate, zip(*parts, strict=True))
     return CamMass(mass, area, right, found.layer)

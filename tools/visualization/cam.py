@@ -1,8 +1,8 @@
-r"""Shows where classifiers look: Grad-CAM over images.
+r"""Draw Grad-CAM of classifiers over images.
 
-One row an image, one column a classifier, with the class it predicts and its
-score. Images are made ready as the classifier's config says. Works for vision
-transformers and for convolutional networks of MMPretrain.
+One row per image and one column per classifier, with the predicted class and
+its score. Images are preprocessed by the classifier's test pipeline. Works for
+vision transformers and convolutional networks of MMPretrain.
 
 Examples:
     python tools/visualization/cam.py photos/*.jpg \
@@ -16,12 +16,13 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.utils.figures import save_figure
-from uniemox_mm.visualization.cam_sheet import draw_activation_maps
-from uniemox_mm.visualization.checkpoints import (
+from uniemox_mm.apis.load_model import check_classifies, load_model
+from uniemox_mm.apis.name_checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
+from uniemox_mm.utils.figures import save_figure
+from uniemox_mm.visualization.grad_cam import draw_grad_cam
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,15 +32,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('images', nargs='+', help='images or folders of them')
     add_checkpoints(parser, 'classifiers: ')
     parser.add_argument('--dataset', help='for configs for any dataset')
-    parser.add_argument('--target', help='class to look for (the predicted)')
     parser.add_argument(
-        '--layer', help='where to look, as the model names it (a late one)'
+        '--target', help='class of the heatmaps (the predicted one)'
+    )
+    parser.add_argument(
+        '--layer', help='target layer, by its name in the model (a late one)'
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('cam.png'),
-        help='the picture (%(default)s)',
+        help='the picture to write (%(default)s)',
     )
     return parser.parse_args()
 
@@ -50,13 +53,16 @@ def main() -> None:
         checkpoints = name_checkpoints(
             args.checkpoint, args.config, args.names, dataset=args.dataset
         )
-        sheet = draw_activation_maps(
-            checkpoints, args.images, args.target, args.layer
-        )
+        models = {}
+        for checkpoint in checkpoints:
+            model = load_model(checkpoint.path, checkpoint.config)
+            check_classifies(model)
+            models[checkpoint.name] = model
+        figure = draw_grad_cam(models, args.images, args.target, args.layer)
     except (OSError, ValueError, ImportError) as error:
         sys.exit(str(error))
-    save_figure(args.out, sheet)
-    print(f'Activation maps: {args.out}')
+    save_figure(args.out, figure)
+    print(f'Grad-CAM: {args.out}')
 
 
 if __name__ == '__main__':

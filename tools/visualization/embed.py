@@ -1,7 +1,7 @@
-r"""Shows how encoders tell classes apart: t-SNE or UMAP of their features.
+r"""Draw the features of encoders in two dimensions, by t-SNE or UMAP.
 
-The features of a split by each checkpoint, a color for each class. Checkpoints
-are classifiers, or pretrained encoders with the config of a classifier. The
+One panel per checkpoint and one color per class of a split. Checkpoints are
+classifiers, or pretrained encoders with the config of a classifier. The
 silhouette score is that of the features, not of the picture.
 
 Examples:
@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.visualization.checkpoints import (
+from uniemox_mm.apis.load_model import load_model
+from uniemox_mm.apis.name_checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
-from uniemox_mm.visualization.embedding_figure import draw_embeddings
-from uniemox_mm.visualization.embeddings import embed_split
+from uniemox_mm.visualization.embeddings import draw_embeddings, embed_split
 
 TITLES = dict(tsne='t-SNE', umap='UMAP')
 
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     )
     add_checkpoints(parser)
     parser.add_argument('--dataset', help='for configs for any dataset')
-    parser.add_argument('--data-root', help="in place of the configs'")
+    parser.add_argument('--data-root', help="instead of the configs'")
     parser.add_argument(
         '--split', default='test', help='test, val or train (%(default)s)'
     )
@@ -43,20 +43,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num',
         type=int,
-        help='at most so many images, chosen at random (all)',
+        help='maximum number of images, chosen at random (all)',
     )
     parser.add_argument('--perplexity', type=float, help='of t-SNE (30)')
     parser.add_argument(
         '--seed',
         type=int,
         default=0,
-        help='of the layout and the choice (%(default)s)',
+        help='of the method and the choice (%(default)s)',
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('embedding.png'),
-        help='the picture (%(default)s)',
+        help='the picture to write (%(default)s)',
     )
     return parser.parse_args()
 
@@ -72,13 +72,17 @@ def main() -> None:
             args.data_root,
             args.dataset,
         ):
+            model = load_model(
+                checkpoint.path, checkpoint.config, part='backbone'
+            )
             embedding = embed_split(
-                checkpoint,
+                model,
                 args.split,
                 args.method,
                 args.seed,
                 args.num,
                 args.perplexity,
+                title=f'features of {checkpoint.name}',
             )
             found[checkpoint.name] = embedding
             print(

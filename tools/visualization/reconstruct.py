@@ -1,9 +1,9 @@
-r"""Shows what pretrained models make of images that are mostly hidden.
+r"""Draw reconstructions of masked images by pretrained models.
 
-One row an image: original, masked, reconstruction, and the reconstruction
+One row per image: original, masked, reconstruction, and the reconstruction
 pasted between the visible patches. Several checkpoints get the same masks and
-stand side by side. Images are given, or come from the config's dataset. Works
-for UniEmoX and for MMPretrain's MAE.
+are shown side by side. Images are given, or come from the config's dataset.
+Works for UniEmoX and for MMPretrain's MAE.
 
 Examples:
     python tools/visualization/reconstruct.py --checkpoint work_dirs/demo
@@ -18,16 +18,17 @@ import sys
 from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
-from uniemox_mm.utils.figures import save_figure
-from uniemox_mm.visualization.checkpoints import (
+from uniemox_mm.apis.load_model import load_model
+from uniemox_mm.apis.name_checkpoints import (
     add_checkpoints,
     name_checkpoints,
 )
+from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.visualization.reconstructions import (
+    check_comparable,
     choose_paths,
     draw_reconstructions,
-    given_paths,
-    load_painters,
+    list_paths,
     reconstruct_images,
 )
 
@@ -54,9 +55,11 @@ def parse_args() -> argparse.Namespace:
         default=8,
         help='only used without --images (%(default)s)',
     )
-    parser.add_argument('--data-root', help="in place of the config's")
+    parser.add_argument('--data-root', help="instead of the config's")
     parser.add_argument(
-        '--mask-ratio', type=float, help="share to hide (the model's own)"
+        '--mask-ratio',
+        type=float,
+        help="ratio of hidden patches (the model's own)",
     )
     parser.add_argument(
         '--seed', type=int, default=0, help='of the masks (%(default)s)'
@@ -65,7 +68,7 @@ def parse_args() -> argparse.Namespace:
         '--out',
         type=Path,
         default=Path('reconstructions.png'),
-        help='the picture (%(default)s)',
+        help='the picture to write (%(default)s)',
     )
     return parser.parse_args()
 
@@ -78,8 +81,12 @@ def main() -> None:
         checkpoints = name_checkpoints(
             args.checkpoint, args.config, args.names, args.data_root
         )
-        paths = given_paths(args.images)
-        models = load_painters(checkpoints)
+        paths = list_paths(args.images)
+        models = {
+            checkpoint.name: load_model(checkpoint.path, checkpoint.config)
+            for checkpoint in checkpoints
+        }
+        check_comparable(models)
         paths = paths or choose_paths(
             checkpoints[0].config, args.split, args.num
         )

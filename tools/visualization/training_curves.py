@@ -1,6 +1,6 @@
-r"""Draws the curves of runs: losses, learning rate, validation.
+r"""Draw training curves: losses, learning rate and validation.
 
-Of pretraining and of fine-tuning alike; several work dirs share a picture.
+Works for pretraining and fine-tuning; several work dirs share a picture.
 
 Examples:
     python tools/visualization/training_curves.py work_dirs/demo
@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 
 from uniemox_mm.utils.short_names import short_names
-from uniemox_mm.visualization.training_figure import draw_training
-from uniemox_mm.visualization.training_logs import read_training_log
+from uniemox_mm.visualization.training_curves import (
+    draw_training_curves,
+    read_training_log,
+)
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
         '--out',
         type=Path,
         default=Path('training_curves.png'),
-        help='the picture (%(default)s)',
+        help='the picture to write (%(default)s)',
     )
     args = parser.parse_args()
     names = short_names(args.work_dirs)
@@ -37,7 +39,7 @@ def main() -> None:
         }
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    draw_training(args.out, logs)
+    draw_training_curves(args.out, logs)
     print(f'Training curves: {args.out}')
 
 

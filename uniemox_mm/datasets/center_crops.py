@@ -1,4 +1,4 @@
-"""Square pictures of images, for models to be shown at work."""
+"""Centre crops of images, and a choice of images, to show models on."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 
 def center_crops(paths: Sequence[str], size: int) -> Tensor:
-    """Reads images, each as its largest centred square.
+    """Read images, each as its largest centred square.
 
     Args:
         paths (Sequence[str]): The images.
@@ -42,11 +42,11 @@ def center_crops(paths: Sequence[str], size: int) -> Tensor:
 
 
 def spread_paths(dataset: Dataset, count: int) -> list[str]:
-    """Paths of images evenly spread over a dataset, which may be sorted.
+    """Return paths evenly spread over a dataset, which may be sorted.
 
     Args:
         dataset (Dataset): A dataset of MMEngine.
-        count (int): How many, or fewer where it has no more.
+        count (int): Number of images, or fewer if it has no more.
 
     Returns:
         list[str]: The paths.

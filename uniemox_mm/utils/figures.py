@@ -18,7 +18,7 @@ _DPI = 128
 GAP = 6  # between cells
 LINE = 16  # height of a line of text
 _FONT = 11.5
-_LETTER = 7.0  # mean width of a letter of that font
+_LETTER = 6.6  # mean width of a letter of that font
 SMALLEST = 160  # side of a cell, so that there is room for text
 # Axes that are wider than whole pixels by a rounding error blur a picture.
 _INSET = 1e-3

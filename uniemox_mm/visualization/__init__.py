@@ -1,12 +1,13 @@
-"""Pictures of what models make of images, and of how they were trained."""
+"""Figures of models on images, and of training runs."""
 
-from .activation_maps import ActivationMaps, activation_maps
-from .cam_sheet import overlay
-from .reconstructions import draw_reconstructions
+from .grad_cam import GradCam, draw_grad_cam, grad_cam, overlay
+from .reconstructions import draw_reconstructions, reconstruct_images
 
 __all__ = [
-    'ActivationMaps',
-    'activation_maps',
+    'GradCam',
+    'draw_grad_cam',
     'draw_reconstructions',
+    'grad_cam',
     'overlay',
+    'reconstruct_images',
 ]

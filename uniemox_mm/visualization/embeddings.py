@@ -1,12 +1,17 @@
-"""Features of a split, and where they lie in a plane."""
+"""Features of a split in two dimensions, by t-SNE or UMAP."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
@@ -14,18 +19,14 @@ from mmengine.runner import Runner
 from mmpretrain.models import BaseClassifier
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 
-from uniemox_mm.apis.pretrained import build_model
-from uniemox_mm.engine.hooks.encoder_weights_hook import load_as_configured
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.evaluation.features import extract_features
-from uniemox_mm.weights.checked_loading import MisfitError, load_strictly
-from uniemox_mm.weights.read_checkpoint import load_weights
+from uniemox_mm.utils.figures import save_figure
 
-from .checkpoints import NamedCheckpoint
-
-_FEWEST = 4  # images
+_MIN_IMAGES = 4
+_PANEL = 4.6  # inches
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,11 @@ class Embedding:
     Attributes:
         points (np.ndarray): (N, 2).
         labels (np.ndarray): (N,).
-        classes (tuple[str, ...]): Their names.
-        dataset (str): Its class, such as ``Emo8``.
+        classes (tuple[str, ...]): Names of the classes.
+        dataset (str): Class of the dataset, such as ``Emo8``.
         silhouette (float): Of the features, from -1 to 1; how much closer
-            images are to their own class than to the next.
+            images are to their own class than to the next. NaN if every
+            image has a class of its own.
     """
 
     points: np.ndarray
@@ -49,128 +51,98 @@ class Embedding:
 
 
 def embed_split(
-    checkpoint: NamedCheckpoint,
+    model: BaseModel,
     split: str = 'test',
     method: str = 'tsne',
     seed: int = 0,
     limit: int | None = None,
     perplexity: float | None = None,
+    title: str = 'features',
 ) -> Embedding:
-    """Extracts the features of a split and lays them out.
+    """Extract the features of a split and reduce them to two dimensions.
 
     Args:
-        checkpoint (NamedCheckpoint): A classifier, or a pretrained encoder
-            with the config of a classifier, whose backbone it enters.
-        split (str): Of the config's test data. Defaults to 'test'.
+        model (BaseModel): A classifier with ``_config``, as ``load_model``
+            returns it; only its backbone is used. It is moved to the
+            accelerator.
+        split (str): Split of the config's test dataset. Defaults to 'test'.
         method (str): 'tsne' or 'umap'. Defaults to 'tsne'.
-        seed (int): Of the layout and the choice. Defaults to 0.
-        limit (int, optional): At most so many images, chosen at random.
-        perplexity (float, optional): Of t-SNE: about how many neighbours
-            count. Defaults to 30, or fewer for few images.
+        seed (int): Of the method and the choice of images. Defaults to 0.
+        limit (int, optional): Maximum number of images, chosen at random.
+        perplexity (float, optional): Of t-SNE. Defaults to 30, or less for
+            few images.
+        title (str): Of the progress bar.
 
     Returns:
         Embedding: The points.
 
     Raises:
-        FileNotFoundError: The data are not there.
-        ImportError: umap-learn is not installed.
-        ValueError: The config does not classify, the weights do not fit, or
-            there are too few images or classes.
+        FileNotFoundError: The data are missing.
+        ImportError: The package umap-learn is not installed.
+        ValueError: The model is not a classifier, or there are too few images
+            or classes.
     """
-    lay_out = layout(method, seed, perplexity)
-    model = load_encoder_or_classifier(checkpoint)
-    loader, classes = split_loader(checkpoint, split, limit, seed)
-    title = f'features of {checkpoint.name}'
+    reduce = reduction(method, seed, perplexity)
+    loader = _build_loader(model, split, limit, seed)
+    dataset: Any = loader.dataset
+    while (inner := getattr(dataset, 'dataset', None)) is not None:
+        dataset = inner  # of a wrapper or a subset
+    model = model.to(torch.device(get_device()))
     features, labels = extract_features(model, loader, title)
-    if len(features) < _FEWEST or len(set(labels)) < 2:
+    found = len(set(labels))
+    if len(features) < _MIN_IMAGES or found < 2:
         raise ValueError(
-            f'{split} has {len(features)} images of {len(set(labels))} '
-            f'classes; expected at least {_FEWEST} of 2'
+            f'{split} has {len(features)} images of {found} classes; expected '
+            f'at least {_MIN_IMAGES} images of 2 classes'
         )
-    distinct = 1 < len(set(labels)) < len(labels)
+    defined = found < len(labels)
     return Embedding(
-        points=lay_out(features),
+        points=reduce(features),
         labels=labels,
-        classes=classes,
-        dataset=_name_of(loader.dataset),
+        classes=tuple(dataset.metainfo['classes']),
+        dataset=type(dataset).__name__,
         silhouette=float(silhouette_score(features, labels))
-        if distinct
+        if defined
         else float('nan'),
     )
 
 
-def load_encoder_or_classifier(checkpoint: NamedCheckpoint) -> BaseModel:
-    """A classifier, of which a checkpoint fills all or the backbone.
-
-    Raises:
-        ValueError: The config does not classify, or the weights do not fit.
-    """
-    cfg = checkpoint.config
-    fit_to_machine(cfg, 'none')
-    model = build_model(cfg)
+def _build_loader(
+    model: BaseModel, split: str, limit: int | None, seed: int
+) -> DataLoader:
+    """Build the loader of a split, in order, with the test pipeline."""
+    cfg = copy.deepcopy(model._config)
     if not isinstance(model, BaseClassifier) or not cfg.get('test_dataloader'):
         raise ValueError(
-            f'{checkpoint.path}: {type(model).__name__} has no classes to '
-            'show: name the config of a classifier of the same architecture, '
-            'such as --config configs/finetune/vit-l_uniemox_fi.py for ViT-L'
+            f'{cfg.filename}: {type(model).__name__} has no classes to show: '
+            'give the config of a classifier of the same architecture, such '
+            'as --config configs/finetune/vit-l_uniemox_fi.py for ViT-L'
         )
-    weights = load_weights(checkpoint.path)
-    try:
-        if model.state_dict().keys() <= weights.keys():
-            load_strictly(model, weights)
-        else:
-            load_as_configured(cfg, model, weights)
-    except MisfitError as error:
-        raise MisfitError(f'{checkpoint.path}: {error}') from None
-    return model.eval().to(torch.device(get_device()))
-
-
-def split_loader(
-    checkpoint: NamedCheckpoint,
-    split: str,
-    limit: int | None = None,
-    seed: int = 0,
-) -> tuple[DataLoader, tuple[str, ...]]:
-    """Batches of a split as the test pipeline makes them ready.
-
-    Returns:
-        tuple[DataLoader, tuple[str, ...]]: The loader, in order, and the
-        names of the classes.
-    """
-    cfg = checkpoint.config
+    fit_to_machine(cfg, 'none')
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    settings = copy.deepcopy(cfg.test_dataloader)
-    settings.dataset.split = split
-    loader = Runner.build_dataloader(settings)
-    dataset = loader.dataset
-    classes = tuple(dataset.metainfo['classes'])
-    if limit is None or limit >= len(dataset):
-        return loader, classes
+    cfg.test_dataloader.dataset.split = split
+    loader = Runner.build_dataloader(cfg.test_dataloader)
+    dataset: Any = loader.dataset
+    total = len(dataset)
+    if limit is None or limit >= total:
+        return loader
     rng = np.random.default_rng(seed)
-    rows = sorted(rng.choice(len(dataset), limit, replace=False).tolist())
-    few = DataLoader(
+    rows = sorted(rng.choice(total, limit, replace=False).tolist())
+    return DataLoader(
         Subset(dataset, rows),
         batch_size=loader.batch_size,
         collate_fn=loader.collate_fn,
         num_workers=loader.num_workers,
     )
-    return few, classes
 
 
-def _name_of(dataset: Dataset) -> str:
-    """The class of a dataset, or of that inside of a wrapper or a choice."""
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner
-    return type(dataset).__name__
-
-
-def layout(
+def reduction(
     method: str, seed: int, perplexity: float | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns features (N, C) into points (N, 2).
+    """Return the function that reduces features (N, C) to points (N, 2).
 
     Raises:
-        ImportError: umap-learn is not installed.
+        ImportError: The package umap-learn is not installed.
         ValueError: There is no such method.
     """
     if method == 'tsne':
@@ -184,7 +156,7 @@ def layout(
             'UMAP needs the package umap-learn: pip install umap-learn, or '
             "pip install -e '.[pictures]'; t-SNE (--method tsne) does not"
         ) from None
-    # One process, which a seed asks for and a warning tells of otherwise.
+    # With a seed UMAP runs in one process, and warns if that is not asked for.
     return UMAP(random_state=seed, n_jobs=1).fit_transform
 
 
@@ -199,3 +171,76 @@ def _tsne(
         )
     tsne = TSNE(perplexity=used, init='pca', random_state=seed)
     return tsne.fit_transform(features)
+
+
+def draw_embeddings(
+    path: str | Path,
+    embeddings: Mapping[str, Embedding],
+    method: str,
+    split: str,
+) -> None:
+    """Draw a panel per encoder, with a color per class.
+
+    Args:
+        path (str | Path): The file, a PNG.
+        embeddings (Mapping[str, Embedding]): Name -> points, all of the same
+            classes.
+        method (str): Name of the method, for the title.
+        split (str): Split of the dataset, for the title.
+
+    Raises:
+        ValueError: The classes differ.
+    """
+    known = {found.classes for found in embeddings.values()}
+    if len(known) > 1:
+        raise ValueError(
+            'these were embedded with different classes: '
+            + '; '.join(', '.join(classes) for classes in known)
+        )
+    (classes,) = known
+    figure = Figure(
+        figsize=(max(6, _PANEL * len(embeddings)), _PANEL + 1.2),
+        dpi=120,
+        layout='constrained',
+    )
+    counts = {len(found.labels) for found in embeddings.values()}
+    datasets = dict.fromkeys(found.dataset for found in embeddings.values())
+    figure.suptitle(
+        f'{method} of {" or ".join(map(str, sorted(counts)))} images, '
+        f'{" and ".join(datasets)} {split}'
+    )
+    axes = figure.subplots(1, len(embeddings), squeeze=False)[0]
+    colors = _class_colors(len(classes))
+    for axis, (name, found) in zip(axes, embeddings.items(), strict=True):
+        # Shuffled, or the last class would cover the others.
+        order = np.random.default_rng(0).permutation(len(found.labels))
+        axis.scatter(
+            *found.points[order].T,
+            s=16,
+            color=colors[found.labels[order]],
+            alpha=0.8,
+            linewidths=0,
+        )
+        axis.set(
+            title=f'{name}, silhouette {found.silhouette:.3f}',
+            xticks=[],
+            yticks=[],
+        )
+    handles = [
+        Line2D([], [], color=color, marker='o', linestyle='', label=name)
+        for name, color in zip(classes, colors, strict=True)
+    ]
+    figure.legend(
+        handles=handles,
+        loc='outside lower center',
+        ncols=min(len(handles), 4 if len(embeddings) == 1 else 6),
+        frameon=False,
+    )
+    save_figure(path, figure)
+
+
+def _class_colors(count: int) -> np.ndarray:
+    """RGBA colors, (count, 4)."""
+    if count <= 10:
+        return np.array([colormaps['tab10'](i) for i in range(count)])
+    return colormaps['turbo'](np.linspace(0, 1, count))

@@ -1,8 +1,7 @@
-"""Originals, what models see of them, and what they paint."""
+"""Reconstructions of masked images by one or several pretrained models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,10 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import DATASETS
-from torch import Tensor
 from tqdm import tqdm
 
-from uniemox_mm.apis.pretrained import load_pretrained
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.center_crops import center_crops, spread_paths
 from uniemox_mm.datasets.image_sources import list_sources
@@ -22,65 +19,53 @@ from uniemox_mm.models.selfsup.reconstruction import (
     Reconstruction,
     check_reconstructs,
     draw_masks,
-    picture_reconstructions,
+    render_reconstructions,
 )
 from uniemox_mm.utils.figures import picture_grid
 
-from .checkpoints import NamedCheckpoint
 
-_TRAINED = '(trained where hidden)'
-
-
-def load_painters(
-    checkpoints: Sequence[NamedCheckpoint],
-) -> dict[str, BaseSelfSupervisor]:
-    """Loads masked autoencoders that can be given the same masks.
+def check_comparable(models: Mapping[str, BaseSelfSupervisor]) -> None:
+    """Refuse models that cannot reconstruct the same masked images.
 
     Args:
-        checkpoints (Sequence[NamedCheckpoint]): Of pretraining.
-
-    Returns:
-        dict[str, BaseSelfSupervisor]: Name -> model in eval mode, on the CPU.
+        models (Mapping[str, BaseSelfSupervisor]): Name -> model.
 
     Raises:
-        ValueError: A checkpoint does not fit its config, has no decoder, or
-            takes images or patches of another size than the first.
+        ValueError: A model does not reconstruct, or takes images or patches
+            of another size than the first.
     """
-    models: dict[str, BaseSelfSupervisor] = {}
-    sizes: dict[str, tuple] = {}
-    for checkpoint in tqdm(
-        checkpoints,
-        'loading',
-        disable=len(checkpoints) < 2,
-        unit='model',
-        leave=False,
-    ):
-        model = load_pretrained(checkpoint.config, checkpoint.path)
+    sizes = {}
+    for name, model in models.items():
         try:
             check_reconstructs(model)
         except ValueError as error:
-            raise ValueError(f'{checkpoint.path}: {error}') from None
-        vit: Any = model.backbone
-        sizes[checkpoint.name] = vit.img_size, vit.patch_resolution
-        models[checkpoint.name] = model
+            raise ValueError(f'{name}: {error}') from None
+        vit = model.backbone
+        sizes[name] = (
+            f'{vit.img_size[0]} x {vit.img_size[1]} pixels in '
+            f'{vit.patch_resolution[0]} x {vit.patch_resolution[1]} patches'
+        )
     if len(set(sizes.values())) > 1:
         raise ValueError(
-            'these models cannot be given the same masks, since they see '
-            'images in other sizes or patches: '
-            + ', '.join(
-                f'{name}: {image[0]} x {image[1]} pixels in '
-                f'{grid[0]} x {grid[1]} patches'
-                for name, (image, grid) in sizes.items()
-            )
+            'these models cannot be given the same masks, since the sizes of '
+            'their images or patches differ: '
+            + ', '.join(f'{name}: {size}' for name, size in sizes.items())
         )
-    return models
 
 
 def choose_paths(cfg: Config, split: str, count: int) -> list[str]:
-    """Images evenly spread over a split of a pretraining config's dataset.
+    """Return images evenly spread over a split of a pretraining dataset.
+
+    Args:
+        cfg (Config): A config of pretraining.
+        split (str): Split of its training dataset.
+        count (int): Number of images, or fewer if it has no more.
+
+    Returns:
+        list[str]: Their paths.
 
     Raises:
-        FileNotFoundError: The data are not there.
+        FileNotFoundError: The data are missing.
         ValueError: The config has no dataset.
     """
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
@@ -97,11 +82,11 @@ def choose_paths(cfg: Config, split: str, count: int) -> list[str]:
     )
 
 
-def given_paths(images: Sequence[str | Path]) -> list[str]:
-    """Images that somebody named, with those of folders.
+def list_paths(images: Sequence[str | Path]) -> list[str]:
+    """List images and the images in folders.
 
     Raises:
-        BadSampleError: There is no such file, or a folder holds no images.
+        BadSampleError: A file does not exist, or a folder has no images.
     """
     sources = list_sources(list(images))
     for source in sources:
@@ -113,18 +98,19 @@ def given_paths(images: Sequence[str | Path]) -> list[str]:
 
 
 def reconstruct_images(
-    models: dict[str, BaseSelfSupervisor],
+    models: Mapping[str, BaseSelfSupervisor],
     paths: Sequence[str | Path],
     mask_ratio: float | None = None,
     seed: int = 0,
 ) -> dict[str, Reconstruction]:
-    """Has models paint the same hidden patches of the same images.
+    """Reconstruct the same masked patches of the same images by each model.
 
     Args:
-        models (dict[str, BaseSelfSupervisor]): Of :func:`load_painters`.
+        models (Mapping[str, BaseSelfSupervisor]): Name -> model, which
+            :func:`check_comparable` accepts.
         paths (Sequence[str | Path]): The images.
-        mask_ratio (float, optional): Share of the patches that is hidden.
-            Defaults to that which the first model was trained with.
+        mask_ratio (float, optional): Ratio of masked patches. Defaults to
+            that of the first model's training.
         seed (int): Of the masks. Defaults to 0.
 
     Returns:
@@ -132,47 +118,46 @@ def reconstruct_images(
 
     Raises:
         BadSampleError: An image cannot be used.
-        ValueError: The ratio hides nothing or everything.
+        ValueError: The ratio masks nothing or everything.
     """
     backbone = next(iter(models.values())).backbone
-    images: Tensor = center_crops(list(map(str, paths)), backbone.img_size[0])
+    images = center_crops(list(map(str, paths)), backbone.img_size[0])
     order = draw_masks(len(images), backbone.num_patches, seed)
     ratio = backbone.mask_ratio if mask_ratio is None else mask_ratio
     return {
-        name: picture_reconstructions(model, images, order, ratio)
+        name: render_reconstructions(model, images, order, ratio)
         for name, model in tqdm(
             models.items(),
-            'painting',
+            'reconstructions',
             disable=len(models) < 2,
-            unit='model',
             leave=False,
         )
     }
 
 
-def draw_reconstructions(found: dict[str, Reconstruction]) -> Figure:
-    """Lays out original, masked, reconstruction and pasted, a row an image.
+def draw_reconstructions(found: Mapping[str, Reconstruction]) -> Figure:
+    """Draw original, masked, reconstruction and pasted, one row per image.
 
-    The reconstruction's title warns of its visible patches: the loss is of
-    hidden ones only, so that the decoder paints noise there.
+    The title of the reconstruction warns of its visible patches: the loss is
+    of masked ones only, so that the decoder predicts noise there.
 
     Args:
-        found (dict[str, Reconstruction]): Name -> pictures of the same images
-            under the same masks. Of several the last two columns are there
-            for each, under its name.
+        found (Mapping[str, Reconstruction]): Name -> pictures of the same
+            images under the same masks. If there are several, the last two
+            columns are repeated for each, under its name.
 
     Returns:
         Figure: The grid.
     """
     first = next(iter(found.values()))
-    hidden = first.hidden.mean()
     columns: dict[str, np.ndarray] = {
         'original': first.original,
-        f'masked ({hidden:.0%} hidden)': first.masked,
+        f'masked ({first.hidden.mean():.0%} hidden)': first.masked,
     }
     for name, pictures in found.items():
         above = f'{name}\n' if len(found) > 1 else ''
-        columns[f'{above}reconstruction\n{_TRAINED}'] = pictures.painted
+        title = f'{above}reconstruction\n(trained where hidden)'
+        columns[title] = pictures.reconstruction
         columns[f'{above}pasted'] = pictures.pasted
     rows = [
         [(picture, '') for picture in row]

@@ -18,8 +18,7 @@ from uniemox_mm.apis.page import PageModels, load_models, look_at, paint
 from uniemox_mm.apis.page.answers import Answer, Painting
 from uniemox_mm.apis.page.known_boxes import KnownBoxes
 from uniemox_mm.apis.page.models import default_ratio, largest_ratio
-from uniemox_mm.visualization.activation_maps import activation_maps
-from uniemox_mm.visualization.cam_sheet import overlay
+from uniemox_mm.visualization.grad_cam import grad_cam, overlay
 
 ROWS = 4  # of patches, each 8 pixels and enlarged by 12
 
@@ -125,11 +124,11 @@ def test_people_of_a_detector(models, work_dirs, narrow_yolov3, tmp_path):
 def test_cam_is_of_the_predicted_class(models, picture):
     found = look_at(models, picture)
     best = max(found.scores, key=found.scores.get)
-    assert found.cam_note == f'what speaks for {best}: red most, blue least'
+    assert found.cam_note == f'Grad-CAM for {best} (red = strongest)'
     ((item,),) = models.infer.preprocess(models.infer._inputs_to_list(picture))
     pixels = item['inputs']
     label = models.infer.classes.index(best)
-    (heat,) = activation_maps(models.infer.model, pixels[None], label).heat
+    (heat,) = grad_cam(models.infer.model, pixels[None], label).heatmaps
     rgb = pixels.numpy()[::-1].transpose(1, 2, 0)
     assert found.cam.shape == (384, 384, 3)
     np.testing.assert_array_equal(found.cam[::12, ::12], overlay(rgb, heat))

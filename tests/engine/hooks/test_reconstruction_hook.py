@@ -11,7 +11,7 @@ from uniemox_mm.datasets.center_crops import center_crops, spread_paths
 from uniemox_mm.engine import ReconstructionHook
 from uniemox_mm.models.selfsup.reconstruction import (
     draw_masks,
-    picture_reconstructions,
+    render_reconstructions,
 )
 from uniemox_mm.utils.figures import GAP, LINE
 
@@ -68,13 +68,13 @@ def test_pictures_leave_training_bitwise_equal(drawn, tmp_path):
     ]
 
     paths = spread_paths(watched.train_dataloader.dataset, 3)
-    found = picture_reconstructions(
+    found = render_reconstructions(
         watched.model, center_crops(paths, 32), draw_masks(3, 16, 5), 0.75
     )
     for row in range(3):
         top = GAP + LINE + row * (160 + GAP)
         for column, pictures in enumerate(
-            (found.original, found.masked, found.painted, found.pasted)
+            (found.original, found.masked, found.reconstruction, found.pasted)
         ):
             left = GAP + column * (160 + GAP)
             cell = sheets[1][top : top + 160 : 5, left : left + 160 : 5]

@@ -1,4 +1,4 @@
-"""Masks from outside, and pictures of what is painted under them."""
+"""Reconstructions under given masks, against NumPy."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from uniemox_mm.models.selfsup.reconstruction import (
     check_reconstructs,
     draw_masks,
     masks_given,
-    picture_reconstructions,
     reconstruct,
+    render_reconstructions,
 )
 
 MEAN = np.array([123.675, 116.28, 103.53])
@@ -85,7 +85,7 @@ def by_hand(model, pictures, order, ratio):
 def test_four_pictures_pixel_by_pixel(cfg, ratio):
     model, pictures = model_of(cfg).eval(), images()
     order = draw_masks(3, 16, seed=4)
-    found = picture_reconstructions(model, pictures, order, ratio)
+    found = render_reconstructions(model, pictures, order, ratio)
     painted, hidden = by_hand(model, pictures, order, ratio)
     original = pictures.numpy()[:, ::-1].transpose(0, 2, 3, 1)
     np.testing.assert_array_equal(found.original, original)
@@ -94,10 +94,12 @@ def test_four_pictures_pixel_by_pixel(cfg, ratio):
     assert (shares == (16 - int(16 * (1 - ratio))) / 16).all()
     clipped = painted.round().clip(0, 255)
     # float32 may round a half the other way
-    assert abs(found.painted - clipped).max() <= 1
-    assert (found.painted == clipped).mean() > 0.99
+    assert abs(found.reconstruction - clipped).max() <= 1
+    assert (found.reconstruction == clipped).mean() > 0.99
     np.testing.assert_array_equal(found.pasted[~hidden], original[~hidden])
-    np.testing.assert_array_equal(found.pasted[hidden], found.painted[hidden])
+    np.testing.assert_array_equal(
+        found.pasted[hidden], found.reconstruction[hidden]
+    )
     np.testing.assert_array_equal(found.masked[~hidden], original[~hidden])
     assert (found.masked[hidden] == 128).all()
 
@@ -111,7 +113,7 @@ def test_the_model_and_all_random_numbers_stay_as_they_were():
     torch.manual_seed(3)
     masking = model.backbone.random_masking
     order = draw_masks(3, 16, seed=4)
-    picture_reconstructions(model, images(), order, 0.75)
+    render_reconstructions(model, images(), order, 0.75)
     assert torch.equal(torch.rand(4), expected)
     assert [part.training for part in model.modules()] == modes
     assert model.backbone.random_masking == masking
@@ -127,7 +129,7 @@ def test_masks_are_those_of_the_seed():
     assert (mask[0, :, :8] == 0).all() and (mask[0, :, 8:] == 1).all()
 
 
-def test_what_paints_nothing_is_refused():
+def test_models_without_reconstruction_are_refused():
     with pytest.raises(ValueError, match='EmoMAE reconstructs no images'):
         check_reconstructs(model_of(head=None))
     for ratio, visible in ((0.99, 0), (0.0, 16)):

@@ -4,9 +4,20 @@ import colorsys
 import json
 
 import numpy as np
-from cam_on_objects import OBJECTS, CamMass, plant, plant_objects, table_row
+import pytest
+from cam_on_objects import (
+    OBJECTS,
+    CamMass,
+    cam_mass,
+    mass_inside,
+    plant,
+    plant_objects,
+    table_row,
+)
 from PIL import Image
 
+from tests.apis.classifiers import write_work_dir
+from uniemox_mm.apis.load_model import load_model
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
 
@@ -50,3 +61,30 @@ def test_table_is_of_right_predictions_with_a_map():
     assert table_row('cls token', 'scratch', found)[2:] == [
         *('ln1', '75.0', '30.0 ± 20.0', '20.0 ± 0.0', '50', '1', '50.0')
     ]
+
+
+def test_mass_inside_a_mask():
+    heat = np.array([[[1.0, 3.0], [0.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    inside = np.array([[[True, False], [False, True]]] * 2)
+    found = mass_inside(heat, inside)
+    assert found[0] == 5 / 8 and np.isnan(found[1])
+
+
+def test_boxes_are_preprocessed_as_the_images(tmp_path):
+    """The box of a test image is cropped and scaled as the image is."""
+    data = plant_objects(tmp_path / 'planted', per_class=10, size=72)
+    model = load_model(write_work_dir(tmp_path / 'ft', str(data)))
+    boxes = json.loads((data / OBJECTS).read_text())
+    found = cam_mass(model, boxes)
+    assert len(found.mass) == len(found.area) == len(found.correct) == 8
+    # The short side becomes 36 pixels, of which the middle 32 are kept.
+    chosen = {}
+    for name, (x1, y1, x2, y2) in boxes.items():
+        width, height = Image.open(data / name).size
+        scale = 36 / min(width, height)
+        chosen[name] = (x2 - x1) * (y2 - y1) * scale**2 / 32**2
+    assert abs(found.area.mean() - np.mean(list(chosen.values()))) < 0.02
+    boxes.pop(next(iter(boxes)))
+    boxes = dict(list(boxes.items())[:1])
+    with pytest.raises(ValueError, match='has no box'):
+        cam_mass(model, boxes)

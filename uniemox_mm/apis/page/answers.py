@@ -9,9 +9,9 @@ from PIL import Image
 from uniemox_mm.apis.emotion_inferencer import draw_boxes
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.image_sources import Source
-from uniemox_mm.visualization.activation_maps import activation_maps
-from uniemox_mm.visualization.cam_sheet import (
-    nothing_speaks_for,
+from uniemox_mm.visualization.grad_cam import (
+    describe_heatmap,
+    grad_cam,
     overlay,
     to_rgb,
 )
@@ -137,7 +137,10 @@ def paint(models: PageModels, path: str | Path, percent: float) -> Painting:
     share = found.hidden[0].mean()
     return Painting(
         f'{round(share * patches)} of {patches} patches hidden ({share:.1%})',
-        *map(_enlarged, (found.masked[0], found.painted[0], found.pasted[0])),
+        *map(
+            _enlarged,
+            (found.masked[0], found.reconstruction[0], found.pasted[0]),
+        ),
     )
 
 
@@ -149,13 +152,12 @@ def _find_cam(
     name = models.infer.classes[label]
     image = item['inputs']
     try:
-        maps = activation_maps(models.infer.model, image[None], label)
+        found = grad_cam(models.infer.model, image[None], label)
     except (ImportError, ValueError) as error:
         return None, str(error)
-    note = f'what speaks for {name}: red most, blue least'
-    if not maps.heat.any():
-        note = nothing_speaks_for(name)
-    return _enlarged(overlay(to_rgb(image), maps.heat[0])), note
+    (heatmap,) = found.heatmaps
+    note = describe_heatmap(heatmap, name)
+    return _enlarged(overlay(to_rgb(image), heatmap)), note
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:

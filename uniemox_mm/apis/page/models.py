@@ -1,7 +1,7 @@
 """The models of the page, each loaded once and asked by one at a time."""
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,10 @@ from uniemox_mm.apis import (
     EmotionInferencer,
     ZeroShotEmotionInferencer,
 )
-from uniemox_mm.apis.name_checkpoints import name_checkpoints
+from uniemox_mm.apis.load_model import load_model
 from uniemox_mm.engine.read_config import resolve_checkpoint
 from uniemox_mm.utils.short_names import short_names
-from uniemox_mm.visualization.reconstructions import load_painters
+from uniemox_mm.visualization.reconstructions import check_comparable
 
 from .known_boxes import KnownBoxes
 
@@ -27,7 +27,7 @@ class PageModels:
         infer (EmotionInferencer): Gives the emotion, and finds people where
             it has a detector.
         painters (dict[str, BaseModel]): Name -> masked autoencoder, at most
-            one, of ``load_painters``.
+            one.
         boxes (KnownBoxes, optional): Boxes in the place of a detector.
         name (str): What the page calls the classifier.
         people (str): Where the boxes come from, blank for nowhere.
@@ -137,12 +137,10 @@ def load_models(
         name = f'CLIP {short_names([str(zero_shot)])[0]}'
     painters: dict[str, BaseModel] = {}
     if pretrained is not None:
-        configs = [] if pretrained_config is None else [pretrained_config]
-        (found,) = name_checkpoints([pretrained], configs)
-        found = replace(found, name=_last_parts(found.path))
-        painters = load_painters([found])
-        for painter in painters.values():
-            painter.to(next(infer.model.parameters()).device)
+        model = load_model(pretrained, pretrained_config)
+        painters = {_last_parts(model._checkpoint): model}
+        check_comparable(painters)
+        model.to(next(infer.model.parameters()).device)
     people = '' if persons is None else _last_parts(persons)
     return PageModels(infer, painters, boxes, name, people)
 

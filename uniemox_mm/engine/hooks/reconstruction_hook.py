@@ -1,4 +1,4 @@
-"""Pictures of what a masked autoencoder has learnt so far."""
+"""Reconstructions of fixed images while a masked autoencoder trains."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from uniemox_mm.datasets.center_crops import center_crops, spread_paths
 from uniemox_mm.models.selfsup.reconstruction import (
     check_reconstructs,
     draw_masks,
-    picture_reconstructions,
+    render_reconstructions,
     visible_patches,
 )
 from uniemox_mm.utils.figures import figure_pixels, picture_grid
@@ -21,27 +21,26 @@ from uniemox_mm.utils.figures import figure_pixels, picture_grid
 
 @HOOKS.register_module()
 class ReconstructionHook(Hook):
-    """Shows the same masked images again and again while training goes on.
+    """Add reconstructions of fixed masked images to the visualizer.
 
-    Through the runner's visualizer, so they land where its backends put
-    them: in ``vis_data/vis_image``, in TensorBoard, in Weights & Biases.
-    Training stays the same to the bit, since nothing is drawn from its
-    random numbers.
+    The visualizer's backends put them into ``vis_data/vis_image``,
+    TensorBoard or Weights & Biases. Training stays the same to the bit, since
+    nothing is drawn from its random numbers.
 
     Args:
         images (str | Sequence[str], optional): Paths of images. Defaults to
-            some of the training dataset, spread over it.
-        num (int): How many of the dataset. Defaults to 4.
+            ``num`` images, evenly spread over the training dataset.
+        num (int): Number of images of the dataset. Defaults to 4.
         interval (int): Epochs, or iterations, between two pictures. Defaults
             to 10.
-        by_epoch (bool): Which of them. Defaults to True.
-        mask_ratio (float, optional): Share of the patches that is hidden.
-            Defaults to that of the training.
+        by_epoch (bool): Whether ``interval`` counts epochs. Defaults to True.
+        mask_ratio (float, optional): Ratio of hidden patches. Defaults to
+            that of the training.
         seed (int): Of the masks. Defaults to 0.
 
     Raises:
         ValueError: The model reconstructs no images, its weights are sharded
-            (FSDP), a number makes no sense, or an image cannot be used.
+            (FSDP), a number is out of range, or an image cannot be used.
     """
 
     priority = 'LOW'
@@ -67,7 +66,7 @@ class ReconstructionHook(Hook):
         self.seed = seed
 
     def before_train(self, runner: Runner) -> None:
-        """Reads the images, and refuses what would fail later."""
+        """Read the images, and refuse at once what would fail later."""
         model = _unwrapped(runner)
         if any(
             isinstance(part, FullyShardedDataParallel)
@@ -93,14 +92,14 @@ class ReconstructionHook(Hook):
         )
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Shows them after some epochs."""
+        """Show them every ``interval`` epochs."""
         if self.by_epoch and self.every_n_epochs(runner, self.interval):
             self._show(runner, runner.iter)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Shows them after some iterations."""
+        """Show them every ``interval`` iterations."""
         if not self.by_epoch and self.every_n_train_iters(
             runner, self.interval
         ):
@@ -109,13 +108,13 @@ class ReconstructionHook(Hook):
     @master_only
     def _show(self, runner: Runner, iteration: int) -> None:
         assert self.mask_ratio is not None
-        found = picture_reconstructions(
+        found = render_reconstructions(
             _unwrapped(runner), self._batch, self._order, self.mask_ratio
         )
         columns = dict(
             original=found.original,
             masked=found.masked,
-            reconstruction=found.painted,
+            reconstruction=found.reconstruction,
             pasted=found.pasted,
         )
         rows = [

@@ -19,15 +19,15 @@ class Reconstruction:
     Attributes:
         original (np.ndarray): The images.
         masked (np.ndarray): With hidden patches in grey.
-        painted (np.ndarray): What the decoder paints, everywhere.
-        pasted (np.ndarray): The same in hidden patches, and the original in
-            the visible ones.
+        reconstruction (np.ndarray): Prediction of the decoder, everywhere.
+        pasted (np.ndarray): The reconstruction in hidden patches, the
+            original in visible ones.
         hidden (np.ndarray): (N, H, W) bool.
     """
 
     original: np.ndarray
     masked: np.ndarray
-    painted: np.ndarray
+    reconstruction: np.ndarray
     pasted: np.ndarray
     hidden: np.ndarray
 
@@ -56,10 +56,10 @@ def check_reconstructs(model: BaseSelfSupervisor) -> None:
 
 
 def draw_masks(count: int, patches: int, seed: int) -> Tensor:
-    """Random numbers that say in which order patches are hidden.
+    """Draw random numbers whose order decides which patches are hidden.
 
-    Of a generator of their own, on the CPU, so that they are the same for
-    all models and devices and no other randomness changes.
+    They come from a generator of their own, on the CPU, so that they are the
+    same for all models and devices, and no other randomness changes.
 
     Returns:
         Tensor: (count, patches) in [0, 1); the largest are hidden.
@@ -87,12 +87,12 @@ def visible_patches(patches: int, mask_ratio: float) -> int:
 def masks_given(
     backbone: nn.Module, order: Tensor, mask_ratio: float
 ) -> Iterator[None]:
-    """Has a backbone hide certain patches instead of random ones.
+    """Make a backbone hide given patches instead of random ones.
 
     Args:
         backbone (nn.Module): A ``MAEViT``.
-        order (Tensor): Of :func:`draw_masks`, (N, L).
-        mask_ratio (float): Share of the patches that is hidden.
+        order (Tensor): Random numbers of :func:`draw_masks`, (N, L).
+        mask_ratio (float): Ratio of hidden patches.
 
     Raises:
         ValueError: The ratio hides nothing or everything.
@@ -115,14 +115,14 @@ def masks_given(
 def reconstruct(
     model: BaseSelfSupervisor, scene: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Masks images and paints the removed patches.
+    """Reconstruct images from their visible patches.
 
     Args:
         model (BaseSelfSupervisor): An ``EmoMAE``, or MMPretrain's ``MAE``.
         scene (Tensor): Normalised pixels, (N, 3, H, W).
 
     Returns:
-        tuple[Tensor, Tensor]: The decoder's picture of all patches,
+        tuple[Tensor, Tensor]: The prediction for all patches,
         normalised like the input, (N, 3, H, W), and the mask with 1 where a
         pixel was hidden, (N, 3, H, W). With ``norm_pix`` each patch gets
         back the mean and deviation of the original.
@@ -138,10 +138,10 @@ def reconstruct(
 
 
 @torch.no_grad()
-def picture_reconstructions(
+def render_reconstructions(
     model: BaseSelfSupervisor, images: Tensor, order: Tensor, mask_ratio: float
 ) -> Reconstruction:
-    """Reconstructs images that are masked in a given way.
+    """Reconstruct images under given masks, as pictures.
 
     The model runs in eval mode and is left as it was; nothing is drawn from
     PyTorch's own generators.
@@ -149,8 +149,8 @@ def picture_reconstructions(
     Args:
         model (BaseSelfSupervisor): An ``EmoMAE``, or MMPretrain's ``MAE``.
         images (Tensor): (N, 3, H, W) uint8, BGR as MMCV decodes it.
-        order (Tensor): Of :func:`draw_masks`, (N, L).
-        mask_ratio (float): Share of the patches that is hidden.
+        order (Tensor): Random numbers of :func:`draw_masks`, (N, L).
+        mask_ratio (float): Ratio of hidden patches.
 
     Returns:
         Reconstruction: The pictures.
@@ -166,13 +166,13 @@ def picture_reconstructions(
     try:
         batch = preprocessor(dict(inputs=images, data_samples=None))
         with masks_given(model.backbone, order, mask_ratio):
-            painted, mask = reconstruct(model, batch['inputs'])
+            pred, mask = reconstruct(model, batch['inputs'])
     finally:
         for module, training in modes:
             module.training = training
     if getattr(preprocessor, 'mean', None) is not None:
-        painted = painted * preprocessor.std + preprocessor.mean
-    pixels = _last(painted.round().clamp(0, 255).byte())
+        pred = pred * preprocessor.std + preprocessor.mean
+    pixels = _last(pred.round().clamp(0, 255).byte())
     original = _last(images)[..., ::-1]
     if not preprocessor._channel_conversion:
         pixels = pixels[..., ::-1]
@@ -180,7 +180,7 @@ def picture_reconstructions(
     return Reconstruction(
         original=original,
         masked=np.where(hidden, np.uint8(_GREY), original),
-        painted=pixels,
+        reconstruction=pixels,
         pasted=np.where(hidden, pixels, original),
         hidden=hidden[..., 0],
     )
