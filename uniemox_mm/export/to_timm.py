@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from uniemox_mm.weights.checked_loading import describe_keys, reshaped_keys
-from uniemox_mm.weights.formats import ENCODER, HEADS, KINDS, rename
+from uniemox_mm.weights.formats import ENCODER, HEADS, rename
 
 # Width, depth and number of heads -> timm's name, and its patch size.
 _KNOWN = {
@@ -24,7 +24,7 @@ _KNOWN = {
 _EPS = 1e-6  # of timm's norms
 _OURS = {
     **{ours: theirs for theirs, ours in ENCODER.items()},
-    **{f'{head}.{kind}': f'head.{kind}' for head in HEADS for kind in KINDS},
+    **{f'{head}.*': 'head.*' for head in HEADS},
 }
 _LEFT_OUT = ('neck.', 'fusion.')  # of pretraining
 
@@ -134,18 +134,17 @@ def _timm_weights(
     model: BaseModel, architecture: str, arguments: dict[str, Any]
 ) -> dict[str, Tensor]:
     """Return the weights by timm's names, compared with timm's own model."""
-    weights, foreign = {}, []
-    for ours, value in model.state_dict().items():
-        if theirs := rename(ours, _OURS):
-            weights[theirs] = value.contiguous().clone()
-        elif not ours.startswith(_LEFT_OUT):
-            foreign.append(ours)
+    weights = {
+        rename(ours, _OURS) or ours: value.contiguous().clone()
+        for ours, value in model.state_dict().items()
+        if not ours.startswith(_LEFT_OUT)
+    }
     with torch.device('meta'):
         other = timm.create_model(architecture, **arguments)
     shapes = {key: value.shape for key, value in other.state_dict().items()}
     problems = describe_keys(
         [key for key in shapes if key not in weights],
-        [*foreign, *(key for key in weights if key not in shapes)],
+        [key for key in weights if key not in shapes],
         reshaped_keys(weights, shapes),
     )
     if problems:

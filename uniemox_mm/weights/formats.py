@@ -4,87 +4,64 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-KINDS = ('weight', 'bias')
 # The last layer of MMPretrain's heads: LinearClsHead, and the ViT's own.
 HEADS = ('head.fc', 'head.layers.head')
-_NUMBER = re.compile(r'((?:^|\.)(?:\w*blocks|backbone\.layers)\.)(\d+)\.')
 
-
-def _kinds(modules: Mapping[str, str]) -> dict[str, str]:
-    return {
-        f'{theirs}.{kind}': f'{ours}.{kind}'
-        for theirs, ours in modules.items()
-        for kind in KINDS
-    }
-
-
-def _blocks(theirs: str, ours: str) -> dict[str, str]:
-    parts = {
-        'norm1': 'ln1',
-        'attn.qkv': 'attn.qkv',
-        'attn.proj': 'attn.proj',
-        'norm2': 'ln2',
-        'mlp.fc1': 'ffn.layers.0.0',
-        'mlp.fc2': 'ffn.layers.1',
-    }
-    return {f'{theirs}.#.{t}': f'{ours}.#.{o}' for t, o in parts.items()}
-
-
-# MAE's names, which UniEmoX, dBOT and timm share -> MMPretrain's, with # for
-# the number of a block.
+# Tables of names, theirs -> MMPretrain's, with # for the number of a block
+# and * for weight or bias. MAE's, which UniEmoX, dBOT and timm share:
+_BLOCK = {
+    'norm1.*': 'ln1.*',
+    'attn.qkv.*': 'attn.qkv.*',
+    'attn.proj.*': 'attn.proj.*',
+    'norm2.*': 'ln2.*',
+    'mlp.fc1.*': 'ffn.layers.0.0.*',
+    'mlp.fc2.*': 'ffn.layers.1.*',
+}
 ENCODER = {
     'cls_token': 'backbone.cls_token',
     'pos_embed': 'backbone.pos_embed',
-    **_kinds(
-        {
-            'patch_embed.proj': 'backbone.patch_embed.projection',
-            **_blocks('blocks', 'backbone.layers'),
-            'norm': 'backbone.ln1',
-            'fc_norm': 'backbone.ln2',
-        }
-    ),
+    'patch_embed.proj.*': 'backbone.patch_embed.projection.*',
+    **{f'blocks.#.{k}': f'backbone.layers.#.{v}' for k, v in _BLOCK.items()},
+    'norm.*': 'backbone.ln1.*',
+    'fc_norm.*': 'backbone.ln2.*',
 }
-HEAD = _kinds({'head': 'head.fc'})
+HEAD = {'head.*': 'head.fc.*'}
 DECODER = {
     'mask_token': 'neck.mask_token',
     'decoder_pos_embed': 'neck.decoder_pos_embed',
-    **_kinds(
-        {
-            'decoder_embed': 'neck.decoder_embed',
-            **_blocks('decoder_blocks', 'neck.decoder_blocks'),
-            'decoder_norm': 'neck.ln1',
-            'decoder_pred': 'neck.decoder_pred',
-        }
-    ),
+    'decoder_embed.*': 'neck.decoder_embed.*',
+    **{
+        f'decoder_blocks.#.{k}': f'neck.decoder_blocks.#.{v}'
+        for k, v in _BLOCK.items()
+    },
+    'decoder_norm.*': 'neck.ln1.*',
+    'decoder_pred.*': 'neck.decoder_pred.*',
 }
-# The visual tower of OpenAI's CLIP and of open_clip -> MMPretrain's. timm's
+# The visual tower of OpenAI's CLIP and of open_clip. timm's
 # checkpoint_filter_fn has these names too, but takes keys that it does not
 # know along, resizes patches without a word, and does not tell which key
 # became which.
 _CLIP_BLOCK = {
+    'ln_1.*': 'ln1.*',
     'attn.in_proj_weight': 'attn.qkv.weight',
     'attn.in_proj_bias': 'attn.qkv.bias',
-    **_kinds(
-        {
-            'ln_1': 'ln1',
-            'attn.out_proj': 'attn.proj',
-            'ln_2': 'ln2',
-            'mlp.c_fc': 'ffn.layers.0.0',
-            'mlp.c_proj': 'ffn.layers.1',
-        }
-    ),
+    'attn.out_proj.*': 'attn.proj.*',
+    'ln_2.*': 'ln2.*',
+    'mlp.c_fc.*': 'ffn.layers.0.0.*',
+    'mlp.c_proj.*': 'ffn.layers.1.*',
 }
 CLIP = {
     'visual.class_embedding': 'backbone.cls_token',
     'visual.positional_embedding': 'backbone.pos_embed',
     'visual.conv1.weight': 'backbone.patch_embed.projection.weight',
     **{
-        f'visual.transformer.resblocks.#.{theirs}': f'backbone.layers.#.{ours}'
-        for theirs, ours in _CLIP_BLOCK.items()
+        f'visual.transformer.resblocks.#.{k}': f'backbone.layers.#.{v}'
+        for k, v in _CLIP_BLOCK.items()
     },
-    **_kinds({'visual.ln_post': 'backbone.ln1'}),
+    'visual.ln_post.*': 'backbone.ln1.*',
 }
-_CLIP_PRE_NORM = _kinds({'visual.ln_pre': 'backbone.pre_norm'})
+_NUMBER = re.compile(r'(?<=blocks\.|layers\.)\d+(?=\.)')
+_KIND = re.compile(r'(?<=\.)(weight|bias)$')
 
 
 def rename(key: str, names: Mapping[str, str]) -> str | None:
@@ -102,12 +79,14 @@ def rename(key: str, names: Mapping[str, str]) -> str | None:
         >>> rename('blocks.3.norm1.bias', ENCODER)
         'backbone.layers.3.ln1.bias'
     """
-    found = _NUMBER.search(key)
-    if found is None:
-        return names.get(key)
-    pattern = key[: found.start(2)] + '#' + key[found.end(2) :]
-    other = names.get(pattern)
-    return other and other.replace('#', found[2])
+    number, kind = _NUMBER.search(key), _KIND.search(key)
+    pattern = _NUMBER.sub('#', key, count=1)
+    other = names.get(pattern) or names.get(_KIND.sub('*', pattern))
+    if other and number:
+        other = other.replace('#', number[0])
+    if other and kind:
+        other = other.replace('*', kind[0])
+    return other
 
 
 @dataclass(frozen=True)
@@ -127,14 +106,8 @@ _OF_CLIP = {
     'visual.proj': 'the projection into the space of the texts',
     'logit_*': 'the temperature of the contrastive loss',
     **dict.fromkeys(
-        (
-            'transformer.*',
-            'token_embedding.*',
-            'positional_embedding',
-            'ln_final.*',
-            'text_projection',
-            'attn_mask',
-        ),
+        'transformer.* token_embedding.* positional_embedding ln_final.* '
+        'text_projection attn_mask'.split(),
         'of the text tower',
     ),
 }
@@ -144,14 +117,15 @@ _CLIP_SETTINGS = {
         'if they were trained with QuickGELU, as those of OpenAI were'
     ),
 }
-_MAE = {**ENCODER, **HEAD, **DECODER}
+_TIMM = {**ENCODER, **HEAD}
+_MAE = {**_TIMM, **DECODER}
 FORMATS = {
     'mae': Format("MAE's", _MAE),
     'u-emo': Format("UniEmoX's, by its authors", _MAE),
-    'timm': Format("timm's", {**ENCODER, **HEAD}),
+    'timm': Format("timm's", _TIMM),
     'dbot': Format(
         "dBOT's",
-        {**ENCODER, **HEAD},
+        _TIMM,
         {'decoder_*': _NOT_PIXELS, 'mask_token': _NOT_PIXELS},
     ),
     'mmpretrain': Format("MMPretrain's", None),
@@ -168,7 +142,7 @@ FORMATS = {
 }
 CLIP_WITH_PRE_NORM = Format(
     "CLIP's",
-    {**CLIP, **_CLIP_PRE_NORM},
+    {**CLIP, 'visual.ln_pre.*': 'backbone.pre_norm.*'},
     _OF_CLIP,
     {
         **_CLIP_SETTINGS,
