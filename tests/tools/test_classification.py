@@ -273,8 +273,8 @@ def test_clear_errors(trained, data, pretrained, tmp_path, drawn):
     torch.save(wide, tmp_path / 'wide.pth')
     result = train(config, '--load-from', tmp_path / 'wide.pth')
     assert messages(result) == (
-        f'load_from {tmp_path}/wide.pth: 1 of 28 tensors has another shape '
-        '(cls_token (1, 1, 64), config (1, 1, 32)): the config is for another '
+        f'load_from {tmp_path}/wide.pth: 1 key of another shape: cls_token: '
+        'checkpoint (1, 1, 64), model (1, 1, 32): the config is for another '
         'architecture'
     )
     assert 'Traceback' not in result.stderr

@@ -158,8 +158,8 @@ def test_a_fine_tuned_encoder_keeps_its_last_norm():
         ),
         (
             lambda w: w.update({'backbone.cls_token': torch.ones(1, 1, 64)}),
-            '1 of 28 tensors has another shape (cls_token (1, 1, 64), config '
-            '(1, 1, 32)): the config is for another architecture',
+            '1 key of another shape: cls_token: checkpoint (1, 1, 64), model '
+            '(1, 1, 32): the config is for another architecture',
         ),
         (
             lambda w: [w.pop(k) for k in [*w] if k.startswith('backbone.')],
@@ -182,11 +182,8 @@ def test_classifiers_are_loaded_whole():
     with pytest.raises(MisfitError, match='cannot classify yet'):
         load_strictly(model, build(EMO_MAE).state_dict())
     other = build(CLASSIFIER, head=dict(CLASSIFIER['head'], num_classes=6))
-    cause = (
-        '2 of 32 tensors have other shapes (head.fc.weight (8, 32), config '
-        '(6, 32)): the config is for another number of classes'
-    )
-    with pytest.raises(MisfitError, match=f'^{re.escape(cause)}$'):
+    cause = r'head\.fc\.weight: .*\(8, 32\).*another number of classes$'
+    with pytest.raises(MisfitError, match=cause):
         load_strictly(other, source.state_dict())
 
 

@@ -124,11 +124,11 @@ def describe_preprocessing(config: Config) -> dict[str, Any]:
 
 def _describe_steps(steps: list[dict[str, Any]]) -> dict[str, Any]:
     resize: int | None
-    for step in steps:
-        for name, value in step.items():
-            fixed = name in _ONLY and _ONLY[name] == value
-            if not fixed and name not in _READ:
-                raise _refusal(_step(step))
+    known = all(
+        name in _READ or (name in _ONLY and _ONLY[name] == value)
+        for step in steps
+        for name, value in step.items()
+    )
     match steps:
         case [
             {'type': load},
@@ -144,15 +144,16 @@ def _describe_steps(steps: list[dict[str, Any]]) -> dict[str, Any]:
         ] if crop == height:
             resize = None
         case _:
-            raise _refusal(' -> '.join(map(_step, steps)) or 'no steps')
+            raise _refusal(steps)
     interpolation = steps[1].get('interpolation', 'bilinear')
     library = steps[1].get('backend', 'cv2')
     if (
-        load not in _GRAY_OF_16_BIT
+        not known
+        or load not in _GRAY_OF_16_BIT
         or interpolation not in INTERPOLATIONS
         or library not in LIBRARIES
     ):
-        raise _refusal(' -> '.join(map(_step, steps)))
+        raise _refusal(steps)
     return dict(
         resize_short_edge=resize,
         center_crop=crop,
@@ -162,17 +163,16 @@ def _describe_steps(steps: list[dict[str, Any]]) -> dict[str, Any]:
     )
 
 
-def _step(step: Mapping[str, Any]) -> str:
-    arguments = (f'{k}={v!r}' for k, v in step.items() if k != 'type')
-    return f'{step["type"]}({", ".join(arguments)})'
-
-
-def _refusal(found: str) -> ValueError:
+def _refusal(steps: list[dict[str, Any]]) -> ValueError:
+    found = []
+    for step in steps:
+        arguments = [f'{k}={v!r}' for k, v in step.items() if k != 'type']
+        found.append(f'{step["type"]}({", ".join(arguments)})')
     return ValueError(
-        f'the test pipeline has {found}, which the description of an export '
-        'cannot say; expected LoadEmotionImage or LoadImageFromFile, '
-        'ResizeEdge of the short edge and CenterCrop within it (or Resize to '
-        'a square), PackInputs, and nothing else'
+        f'the test pipeline has {" -> ".join(found) or "no steps"}, which the '
+        'description of an export cannot say; expected LoadEmotionImage or '
+        'LoadImageFromFile, ResizeEdge of the short edge and CenterCrop '
+        'within it (or Resize to a square), PackInputs, and nothing else'
     )
 
 

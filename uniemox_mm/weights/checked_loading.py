@@ -74,10 +74,9 @@ def check_weights(
 ) -> None:
     """Compare weights with the model that is about to load them.
 
-    The backbone must be complete. Any other part (decoder, fusion) may be
-    missing altogether, as in an encoder-only checkpoint, and then keeps its
-    fresh weights, which is logged; an incomplete part, a key that the model
-    does not have, or another shape is an error.
+    Any part but the backbone (decoder, fusion) may be missing altogether, as
+    in an encoder-only checkpoint, and then keeps its fresh weights, which is
+    logged.
 
     Args:
         module (nn.Module): The model, with a ``backbone``.
@@ -85,7 +84,8 @@ def check_weights(
         prefix (str): Prefix of this model's keys in ``weights``.
 
     Raises:
-        MisfitError: The weights do not fit; the message lists the keys.
+        MisfitError: A part is incomplete, a key is not one of the model, or
+            has another shape; the message lists the keys.
     """
     expected = {prefix + k: v.shape for k, v in module.state_dict().items()}
     given = {k: v for k, v in weights.items() if k.startswith(prefix)}
@@ -124,22 +124,12 @@ def refuse_foreign_weights(module: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class EncoderReport:
-    """Result of :func:`load_encoder`.
+    """Result of :func:`load_encoder`."""
 
-    Attributes:
-        loaded (int): Number of tensors that the backbone took.
-        fresh (list[str]): Keys of the model that the checkpoint does not
-            have or that were not to be taken from it.
-        left_out (list[str]): Keys of the checkpoint's backbone that the
-            model does not have.
-        other_parts (list[str]): Other parts of the checkpoint, such as its
-            decoder, of which nothing is taken.
-    """
-
-    loaded: int
-    fresh: list[str]
-    left_out: list[str]
-    other_parts: list[str]
+    loaded: int  # number of tensors that the backbone took
+    fresh: list[str]  # keys of the model that were not taken
+    left_out: list[str]  # keys of the checkpoint's backbone alone
+    other_parts: list[str]  # of the checkpoint, such as its decoder
 
     def __str__(self) -> str:
         left_out = [*self.left_out, *self.other_parts]
@@ -233,31 +223,20 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 def _load_by_name(
     model: nn.Module, weights: Mapping[str, Tensor]
 ) -> tuple[list[str], list[str]]:
-    """Fill a model, which may adapt the weights on the way.
+    """Fill a model, and return keys of the model only and of the weights only.
 
-    Returns:
-        tuple[list[str], list[str]]: Keys of the model only, and of the
-        weights only.
-
-    Raises:
-        MisfitError: Tensors have other shapes than those of the model; the
-            message counts them in a line.
+    The model may adapt weights of another shape on the way.
     """
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
-        own = model.state_dict()
-        shared = [key for key in own if key in weights]
-        others = [k for k in shared if own[k].shape != weights[k].shape]
-        if not others:
+        own = {key: value.shape for key, value in model.state_dict().items()}
+        reshaped = reshaped_keys(weights, own)
+        if not reshaped:
             raise MisfitError(error) from None
-        verb = 'has another shape' if len(others) == 1 else 'have other shapes'
-        head = all(key.startswith('head.') for key in others)
-        differs = 'number of classes' if head else 'architecture'
-        first = others[0]
+        head = all(key.startswith('head.') for key in reshaped)
         raise MisfitError(
-            f'{len(others)} of {len(shared)} tensors {verb} ({first} '
-            f'{tuple(weights[first].shape)}, config '
-            f'{tuple(own[first].shape)}): the config is for another {differs}'
+            f'{describe_keys((), (), reshaped)}: the config is for another '
+            f'{"number of classes" if head else "architecture"}'
         ) from None
     return missing, unexpected

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
@@ -37,30 +37,17 @@ _BUFFERS = ('.num_batches_tracked',)  # of whole numbers
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """Account of every key of a converted checkpoint.
+    """Account of every key of a converted checkpoint."""
 
-    Attributes:
-        source (str): Name of the file.
-        format (str): Its format.
-        model (str): The sizes of the model.
-        mapped (dict[str, str]): Its names -> MMPretrain's.
-        changed (dict[str, str]): MMPretrain's names of what is not as it was
-            in the file, and how.
-        left_out (dict[str, str]): Its names of what was not taken, and why.
-        missing (dict[str, str]): MMPretrain's names, or beginnings of names,
-            of what a model may have and the file does not, and what follows.
-        settings (dict[str, str]): Settings of a VisionTransformer that gives
-            what the source gave, where they are not the usual ones, and why.
-    """
-
-    source: str
+    source: str  # name of the file
     format: str
-    model: str
-    mapped: dict[str, str] = field(default_factory=dict)
-    changed: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    model: str  # its sizes
+    mapped: dict[str, str]  # names in the file -> MMPretrain's
+    changed: dict[str, str]  # MMPretrain's names -> how the file differs
+    left_out: dict[str, str]  # names in the file -> why they were not taken
+    missing: dict[str, str]  # patterns of MMPretrain's names -> what follows
+    # Unusual settings of a VisionTransformer that gives the same -> why.
+    settings: dict[str, str]
 
     def summary(self) -> list[str]:
         """Return lines on all but what was taken as it was."""
@@ -132,10 +119,11 @@ def convert_weights(
             )
         known = CLIP_WITH_PRE_NORM
     left_out = _left_out(weights, known, leave_out)
-    taken = {k: v for k, v in weights.items() if k not in left_out}
-    names = {key: key for key in taken}
-    if known.names is not None:
-        names = {key: rename(key, known.names) for key in taken}
+    names = {
+        key: key if known.names is None else rename(key, known.names)
+        for key in weights
+        if key not in left_out
+    }
     mapped = {theirs: ours for theirs, ours in names.items() if ours}
     unexpected = [key for key in names if key not in mapped]
     if not mapped:
@@ -143,7 +131,7 @@ def convert_weights(
             f'no key has one of {known.title} names; found '
             f'{shorten(sorted(weights))}'
         )
-    found = {ours: taken[theirs] for theirs, ours in mapped.items()}
+    found = {ours: weights[theirs] for theirs, ours in mapped.items()}
     changed = _reshape_clip(found, known) if source_format == 'clip' else {}
     sizes = read_sizes(found)
     missing = _check_keys(found, sizes, unexpected, allow_missing, known)
@@ -156,7 +144,6 @@ def convert_weights(
     if img_size is not None:
         sizes, resized = _resize(found, sizes, img_size)
         changed |= resized
-    settings = dict(known.settings)
     return found, ConversionReport(
         source,
         source_format,
@@ -165,7 +152,7 @@ def convert_weights(
         changed,
         left_out,
         missing,
-        settings,
+        dict(known.settings),
     )
 
 
@@ -195,10 +182,7 @@ def _check_patterns(
 
 
 def _reshape_clip(found: dict[str, Tensor], known: Format) -> dict[str, str]:
-    """Give CLIP's embeddings MMPretrain's shapes, and its patches a bias.
-
-    With ``pre_norm`` MMPretrain's have none either.
-    """
+    """Give CLIP's embeddings MMPretrain's shapes, and its patches a bias."""
     changed = {}
     for key, dimensions in (('cls_token', 1), ('pos_embed', 2)):
         value = found.get(f'backbone.{key}')
@@ -207,6 +191,7 @@ def _reshape_clip(found: dict[str, Tensor], known: Format) -> dict[str, str]:
             found[f'backbone.{key}'] = value.reshape(shape)
             changed[f'backbone.{key}'] = f'of shape {shape}'
     patches, bias = found.get(PATCHES + 'weight'), PATCHES + 'bias'
+    # With pre_norm MMPretrain's have none either.
     if patches is not None and known is not CLIP_WITH_PRE_NORM:
         found[bias] = patches.new_zeros(patches.shape[0])
         changed[bias] = "zeros, since CLIP's patches have no bias"
@@ -220,11 +205,7 @@ def _check_keys(
     allow_missing: Sequence[str],
     known: Format,
 ) -> dict[str, str]:
-    """Compare weights with the model that their sizes ask for.
-
-    Returns:
-        dict[str, str]: What is missing and may be, and what follows.
-    """
+    """Refuse keys that do not fit; map those that may be missing to why."""
     shapes = sizes.shapes()
     parts = (*_OPTIONAL,)
     named = [p for p in allow_missing if not p.startswith(parts)]

@@ -45,9 +45,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if path.is_dir():
-        raise FileNotFoundError(
-            f'{path}: is a folder; expected a file of weights'
-        )
+        raise FileNotFoundError(f'{path}: is a folder; expected a file')
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint')
     read = _read_safetensors if path.suffix == SAFETENSORS else _read_pickle
@@ -64,14 +62,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _read_pickle(path: Path) -> Any:
-    with path.open('rb') as file:
-        zipped = file.read(len(_ZIP)) == _ZIP  # torch goes by this too
-    if zipped:
+    if _head(path) == _ZIP:  # torch goes by this too
         with zipfile.ZipFile(path) as archive:
             check_stored(archive, *archive.namelist())
     # torch has one list for the process, which the first to leave restores.
     with _reading, torch.serialization.safe_globals(plain_globals()):
         return torch.load(path, map_location='cpu', weights_only=True)
+
+
+def _head(path: Path) -> bytes:
+    with path.open('rb') as file:
+        return file.read(len(_ZIP))
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -86,8 +87,7 @@ def _explain(path: Path, error: Exception) -> str:
 
     torch's own messages go on to advise how to run the file all the same.
     """
-    with path.open('rb') as file:
-        head = file.read(len(_ZIP))
+    head = _head(path)
     if not head:
         return 'it is empty: a download or a copy has failed'
     if asked := re.search(r'GLOBAL (\S+)|it asks for (.+)', str(error)):
@@ -115,14 +115,7 @@ def weights_of(
 ) -> dict:
     """Take the state dict from what :func:`read_checkpoint` read.
 
-    Args:
-        content (Mapping[str, Any]): What was read.
-        path (str | Path): The file.
-        entries (Iterable[str]): Where the weights may be; the first that is
-            there counts, and without one they are the whole content.
-
-    Returns:
-        dict[str, Tensor]: Name -> tensor.
+    It is the first of ``entries`` that is there, or else the whole content.
 
     Raises:
         ValueError: There is none, or it has other keys than text or other

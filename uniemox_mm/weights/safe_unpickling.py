@@ -103,13 +103,7 @@ def is_torchscript(path: str | Path | None) -> bool:
 
 
 def read_torchscript(path: str | Path) -> dict[str, Tensor]:
-    """Read the weights in a TorchScript archive, under open_clip's names.
-
-    Args:
-        path (str | Path): The archive.
-
-    Returns:
-        dict[str, Tensor]: Name -> tensor, on the CPU.
+    """Read a TorchScript archive: open_clip's name -> tensor on the CPU.
 
     Raises:
         ValueError: The archive is damaged or names anything but modules and

@@ -37,11 +37,7 @@ class ViTSizes:
         return text + (f', {self.classes} classes' if self.classes else '')
 
     def shapes(self) -> dict[str, Size]:
-        """Return the shape of every weight, by MMPretrain's name.
-
-        All that a checkpoint of this kind may have: ``backbone.ln1`` and
-        ``ln2``, decoder and head only where a model has them.
-        """
+        """Return the shapes of all that such a checkpoint may have."""
         arch = dict(
             embed_dims=self.width,
             num_layers=self.depth,
@@ -82,14 +78,9 @@ class ViTSizes:
 
 
 def read_sizes(weights: Mapping[str, Tensor]) -> ViTSizes:
-    """Read the sizes of a model from its weights.
+    """Read the sizes of a ViT from its weights, by MMPretrain's names.
 
-    Args:
-        weights (Mapping[str, Tensor]): By MMPretrain's names.
-
-    Returns:
-        ViTSizes: The sizes; weights that do not agree with them are found by
-        comparing with :meth:`ViTSizes.shapes`.
+    Weights that do not agree with them differ from :meth:`ViTSizes.shapes`.
 
     Raises:
         ValueError: This is not a ViT with a class token and a square grid.
