@@ -1,7 +1,7 @@
-r"""A page in the browser that shows what models make of an image.
+r"""Serve a web page that predicts the emotions of an uploaded image.
 
-Emotions, people, Grad-CAM, and the reconstruction of an image that is partly
-hidden. Needs the packages gradio and grad-cam, and no network.
+It also shows people, Grad-CAM and the reconstruction of the masked image.
+Needs the packages gradio and grad-cam, and no network.
 
 Examples:
     python tools/demo/app.py --checkpoint work_dirs/demo/finetune \
@@ -27,10 +27,10 @@ from uniemox_mm.apis.page import (
 
 
 def port_number(text: str) -> int:
-    """A port that can be listened on.
+    """Parse a port.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: It is not one.
     """
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f'{text!r}: expected 1 to 65535')
@@ -44,13 +44,13 @@ def parse_args() -> argparse.Namespace:
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument(
         '--checkpoint',
-        help='classifier: file, or work dir, of which the best is taken',
+        help='classifier: file, or work dir for its best checkpoint',
     )
     model.add_argument(
         '--zero-shot',
         metavar='WEIGHTS',
-        help='ask CLIP, without training: a tag of open_clip, which is\n'
-        'downloaded, such as openai; or a file',
+        help='CLIP without training: a tag of open_clip to download, such as\n'
+        'openai; or a file',
     )
     parser.add_argument(
         '--config', help='config of the checkpoint (the one in its folder)'
@@ -70,22 +70,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--persons',
         help="detector's checkpoint, or a name in MMDetection's index to\n"
-        'download; or *.json, the boxes of a dataset in its root, for\n'
-        'images of this dataset',
+        'download; or *.json, the boxes file in the root of a dataset,\n'
+        'for images of this dataset',
     )
     parser.add_argument(
         '--persons-config',
-        help='config of the detector (what belongs to it, or YOLOv3 at 416)',
+        help='config of the detector (its own, or YOLOv3 at 416)',
     )
     parser.add_argument(
-        '--examples', type=Path, help='folder of images to offer eight of'
+        '--examples', type=Path, help='folder to choose eight examples from'
     )
     parser.add_argument('--device', help='cuda if there is one, or cpu')
     parser.add_argument(
         '--host',
         default='127.0.0.1',
         help='address to listen on (%(default)s: this machine only;\n'
-        '0.0.0.0: whoever can reach it, without a password)',
+        '0.0.0.0: all networks, without a password)',
     )
     parser.add_argument(
         '--port', type=port_number, default=7860, help='(%(default)s)'

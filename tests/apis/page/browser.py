@@ -1,4 +1,4 @@
-"""A headless Chromium, and what it asked the network for."""
+"""A headless Chromium and its network requests."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ SECONDS = 60
 
 
 def open_browser(profile):
-    """Chromium with a new profile, or a reason why there is none."""
+    """Open Chromium with a new profile, or skip the test."""
     webdriver = pytest.importorskip('selenium.webdriver')
     chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
     if not chromium or not driver:
@@ -35,8 +35,8 @@ def open_browser(profile):
     return webdriver.Chrome(options, service)
 
 
-def asked_hosts(browser):
-    """Hosts of all that was asked for over the network."""
+def requested_hosts(browser):
+    """Return the hosts of all network requests."""
     hosts = set()
     for entry in browser.get_log('performance'):
         message = json.loads(entry['message'])['message']
@@ -48,7 +48,7 @@ def asked_hosts(browser):
 
 
 def wait(condition, what):
-    """Asks until something is there, which elements that go may delay."""
+    """Wait until a condition holds, while elements may come and go."""
     from selenium.common.exceptions import WebDriverException
 
     end = time.monotonic() + SECONDS

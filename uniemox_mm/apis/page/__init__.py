@@ -1,18 +1,16 @@
-"""A page in the browser: drop an image, see what the models make of it."""
+"""A web page that predicts the emotions of an uploaded image."""
 
-from .answers import look_at, paint
-from .examples import choose_examples
-from .layout import build_page
-from .models import PageModels, load_models
-from .serving import import_gradio, serve
+from .analyze_image import analyze_image, reconstruct_image
+from .build_page import build_page, choose_examples, import_gradio, serve
+from .page_models import PageModels, load_models
 
 __all__ = [
     'PageModels',
+    'analyze_image',
     'build_page',
     'choose_examples',
     'import_gradio',
     'load_models',
-    'look_at',
-    'paint',
+    'reconstruct_image',
     'serve',
 ]

@@ -1,4 +1,4 @@
-"""The page without a browser."""
+"""The page and its command, without a browser."""
 
 import runpy
 import socket
@@ -18,14 +18,9 @@ from uniemox_mm.apis.page import (
 
 def test_without_gradio(models, monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
-    with pytest.raises(ImportError) as caught:
-        import_gradio()
-    assert str(caught.value) == (
-        'the page needs the package gradio: pip install gradio, or '
-        "pip install -e '.[page]'"
-    )
-    with pytest.raises(ImportError):
-        build_page(models)
+    for needs_gradio in (import_gradio, lambda: build_page(models)):
+        with pytest.raises(ImportError, match='pip install gradio'):
+            needs_gradio()
 
 
 def test_nothing_is_reported_to_anybody(models):
@@ -46,32 +41,31 @@ def test_examples_are_spread(drawn, tmp_path):
         choose_examples(tmp_path / 'none')
 
 
-def test_what_cannot_start_says_why(tmp_path, monkeypatch):
-    pytest.importorskip('gradio')
-    command = ['app.py', '--checkpoint', str(tmp_path / 'none')]
-    monkeypatch.setattr(sys, 'argv', command)
+def run_app(monkeypatch, *options):
+    """Run the command until it exits, and return its exit code or message."""
+    monkeypatch.setattr(sys, 'argv', ['app.py', *options])
     with pytest.raises(SystemExit) as caught:
         runpy.run_path(str(ROOT / 'tools/demo/app.py'), run_name='__main__')
-    assert caught.value.code == f'{tmp_path}/none: no such checkpoint'
+    return caught.value.code
+
+
+def test_missing_checkpoint_is_named(tmp_path, monkeypatch):
+    pytest.importorskip('gradio')
+    path = str(tmp_path / 'none')
+    message = run_app(monkeypatch, '--checkpoint', path)
+    assert message.startswith(f'{path}: no such checkpoint')
 
 
 @pytest.mark.parametrize('port', ['99999', '0', '-1', 'http'])
-def test_a_port_that_is_none(monkeypatch, capsys, port):
-    command = ['app.py', '--zero-shot', 'openai', f'--port={port}']
-    monkeypatch.setattr(sys, 'argv', command)
-    with pytest.raises(SystemExit):
-        runpy.run_path(str(ROOT / 'tools/demo/app.py'), run_name='__main__')
-    said = capsys.readouterr().err
-    assert said.endswith(f"argument --port: '{port}': expected 1 to 65535\n")
+def test_invalid_port(monkeypatch, capsys, port):
+    assert run_app(monkeypatch, '--zero-shot=openai', f'--port={port}') == 2
+    message = capsys.readouterr().err
+    assert f"--port: '{port}': expected 1 to 65535" in message
 
 
-def test_a_port_that_is_taken(models):
+def test_taken_port_is_named(models):
     pytest.importorskip('gradio')
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match=f'127.0.0.1:{port}: .*--port'):
             serve(build_page(models), '127.0.0.1', port)
-    assert str(caught.value) == (
-        f'127.0.0.1:{port}: the port is taken, or this machine has no such '
-        'address; choose others with --port and --host'
-    )
