@@ -1,4 +1,4 @@
-"""A small classifier as fine-tuning leaves it, and its expected scores."""
+"""A small fine-tuned classifier, and its scores by Pillow and NumPy."""
 
 import copy
 
@@ -16,7 +16,7 @@ SHORT, CROP = 36, 32
 
 
 def write_work_dir(work_dir, data_root='data/Emo8', **meta):
-    """A work dir: the config that MMEngine dumps and one checkpoint."""
+    """Write a work dir of a config, as MMEngine dumps it, and a checkpoint."""
     cfg = tiny_finetune(data_root, work_dir)
     cfg.model.train_cfg = dict(augments=[dict(type='Mixup', alpha=0.8)])
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -40,15 +40,15 @@ def build_model(cfg):
 
 
 def load_model(work_dir):
-    """The same model by PyTorch's own means."""
+    """Load the same model with PyTorch alone."""
     model = build_model(Config.fromfile(work_dir / 'ft.py')).eval()
     content = torch.load(work_dir / 'epoch_3.pth', weights_only=True)
     model.load_state_dict(content['state_dict'])
     return model
 
 
-def prepared(rgb):
-    """Resized, cropped and normalised by Pillow and NumPy, (3, H, W)."""
+def preprocessed(rgb):
+    """Resize, crop and normalise by Pillow and NumPy, (3, H, W)."""
     height, width = rgb.shape[:2]
     scale = SHORT / min(height, width)
     size = (int(width * scale), int(height * scale))
@@ -61,7 +61,7 @@ def prepared(rgb):
 @torch.no_grad()
 def expected_scores(model, rgb):
     """(H, W, 3) uint8 RGB -> scores (K,)."""
-    pixels = torch.from_numpy(prepared(rgb)[None].astype(np.float32))
+    pixels = torch.from_numpy(preprocessed(rgb)[None].astype(np.float32))
     return model(pixels, mode='tensor').softmax(1)[0].numpy()
 
 

@@ -31,7 +31,7 @@ def own(work_dir, tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four images, one of them broken, and what is no image."""
+    """Four images, one of them broken, beside hidden and other files."""
     root = tmp_path / 'photos'
     (root / 'below').mkdir(parents=True)
     (root / '.hidden').mkdir()
@@ -39,6 +39,6 @@ def folder(tmp_path):
         ('b.png', 'a.png', 'below/a.png', '.hidden/h.png', '.h.png')
     ):
         Image.fromarray(photo(seed)).save(root / name)
-    (root / 'c.jpg').write_text('no image')
-    (root / 'notes.txt').write_text('passed over')
+    (root / 'c.jpg').write_text('not an image')
+    (root / 'notes.txt').write_text('ignored')
     return root

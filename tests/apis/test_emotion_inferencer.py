@@ -1,6 +1,7 @@
-"""Lists, folders, errors, arguments and models in memory."""
+"""Inputs, arguments, people, features and pictures of the inferencer."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,10 +11,16 @@ from mmpretrain import ImageClassificationInferencer, get_model
 from mmpretrain.structures import DataSample
 from PIL import Image
 
-from tests.apis.classifiers import expected_scores, photo, write_work_dir
+from tests.apis.classifiers import (
+    expected_scores,
+    photo,
+    preprocessed,
+    write_work_dir,
+)
 from uniemox_mm import EmotionInferencer
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
+from uniemox_mm.models import PersonDetector
 
 
 def test_is_an_inferencer_of_mmpretrain(infer):
@@ -45,7 +52,7 @@ def test_folders_in_lists(infer, folder):
     assert infer([]) == []
 
 
-def test_broken_image_raises_alone_and_is_reported_in_a_list(infer, folder):
+def test_broken_image_raises_or_is_reported(infer, folder):
     broken = folder / 'c.jpg'
     for inputs, options in (
         (broken, {}),
@@ -76,39 +83,26 @@ def test_broken_image_raises_alone_and_is_reported_in_a_list(infer, folder):
     ],
 )
 def test_invalid_arguments(infer, options, message):
-    """They are refused at once, not when the first result is taken."""
+    """Refused at once, not when the first result is taken."""
     with pytest.raises(ValueError, match=message):
         infer.iterate([photo()], **options)
 
 
-def test_results_come_batch_by_batch(infer):
-    read = []
+def test_results_come_batch_by_batch(infer, monkeypatch):
+    read, pipeline = [], infer.pipeline
 
-    def photos():
-        for seed in range(5):
-            yield photo(seed)
+    def record(source):
+        read.append(source.name)
+        return pipeline(source)
 
-    prepare = infer.pipeline
-
-    class Watched:
-        read = prepare.read
-
-        def __call__(self, source, *settings):
-            read.append(source.name)
-            return prepare(source, *settings)
-
-    infer.pipeline = Watched()
-    try:
-        results = infer.iterate(photos(), batch_size=2)
-        assert read == []
-        counts = [(result['pred_class'], len(read)) for result in results]
-    finally:
-        infer.pipeline = prepare
-    assert [count for _, count in counts] == [2, 2, 4, 4, 5]
-    together = infer(photos())
-    assert [name for name, _ in counts] == [
-        result['pred_class'] for result in together
-    ]
+    photos = [photo(seed) for seed in range(5)]
+    together = infer(photos)
+    monkeypatch.setattr(infer, 'pipeline', record)
+    results = infer.iterate(iter(photos), batch_size=2)
+    assert read == []
+    found = [(result['pred_class'], len(read)) for result in results]
+    assert [count for _, count in found] == [2, 2, 4, 4, 5]
+    assert [name for name, _ in found] == [r['pred_class'] for r in together]
 
 
 def test_empty_path_is_not_the_current_folder(infer, folder, monkeypatch):
@@ -156,8 +150,8 @@ def test_progress_only_for_many(infer, capsys):
     infer([photo()] * 100)
     assert capsys.readouterr().err == ''
     infer([photo()] * 101)
-    captured = capsys.readouterr()
-    assert '101/101' in captured.err and captured.out == ''
+    out, err = capsys.readouterr()
+    assert '101/101' in err and out == ''
 
 
 def test_unknown_device(work_dir):
@@ -165,7 +159,7 @@ def test_unknown_device(work_dir):
         EmotionInferencer(work_dir, device='toaster')
 
 
-def test_model_in_memory_has_all_that_is_needed(work_dir, model):
+def test_incomplete_model_in_memory_is_refused(work_dir, model):
     def refused(message, *arguments, **options):
         with pytest.raises(ValueError, match=message):
             EmotionInferencer(*arguments, device='cpu', **options)
@@ -191,7 +185,7 @@ def test_pipeline_begins_with_reading(own):
 
 
 def test_loader_of_the_config_is_used(own):
-    """Another smallest size, and JPEGs decoded smaller."""
+    """With its minimum size, and its reduced decoding of JPEGs."""
     cfg = Config.fromfile(own / 'ft.py')
     load = cfg.test_dataloader.dataset.pipeline[0]
     load.update(min_size=4, decode_short_side=36)
@@ -213,3 +207,143 @@ def test_loader_of_the_config_is_used(own):
     np.testing.assert_array_equal(result['persons'], boxes)
     (source,) = infer._inputs_to_list(path)
     assert infer.pipeline.read.whole(source).shape == (320, 480, 3)
+
+
+@pytest.fixture(scope='module')
+def detector(narrow_yolov3):
+    config, weights = narrow_yolov3
+    return dict(weights=weights, config=config, confidence=0.5)
+
+
+def test_persons_equal_the_detector(work_dir, detector, tmp_path):
+    images = [photo(i, 80, 120) for i in range(3)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(images[0]).save(tmp_path / 'turned.png', exif=exif)
+    infer = EmotionInferencer(work_dir, device='cpu', detector=detector)
+    inputs = [*images, tmp_path / 'gone.png', tmp_path / 'turned.png']
+    results = infer(inputs, return_person=True, batch_size=2)
+    turned = np.ascontiguousarray(images[0].transpose(1, 0, 2)[:, ::-1])
+    expected = PersonDetector(**detector)([*images, turned[..., ::-1].copy()])
+    found = [results[i]['persons'] for i in (0, 1, 2, 4)]
+    assert sum(map(len, expected)) > 4
+    for boxes, own in zip(found, expected, strict=True):
+        # Scores that differ in the last digit may change the order.
+        apart = np.abs(boxes[:, None] - own).max(2)
+        assert len(boxes) == len(own)
+        assert max(apart.min(0).max(), apart.min(1).max()) < 1e-3
+    assert results[3]['error'].startswith(f'{tmp_path}/gone.png: ')
+    assert not any('persons' in result for result in infer(inputs))
+
+
+def test_failed_search_keeps_the_emotion(work_dir, detector, tmp_path):
+    path = tmp_path / 'thread.png'
+    Image.fromarray(photo(4, 16, 20000)).save(path)
+    infer = EmotionInferencer(work_dir, device='cpu', detector=detector)
+    results = infer([path, photo()], return_person=True)
+    assert results[0]['error'].startswith(f'{path}: an image of 20000 x 16')
+    assert 'persons' not in results[0] and 'persons' in results[1]
+    plain = infer(path)[0]
+    np.testing.assert_allclose(
+        results[0]['pred_scores'], plain['pred_scores'], atol=1e-6
+    )
+    with pytest.raises(BadSampleError, match=r'20000 x 16.* the detector'):
+        infer(path, return_person=True)
+
+
+def test_given_persons(infer):
+    boxes = [[-5, 2, 30, 99, 0.5]]
+    results = infer([photo()] * 3, persons=[boxes, [], [[1, 2]]])
+    np.testing.assert_array_equal(
+        results[0]['persons'], np.float32([[0, 2, 30, 40, 0.5]])
+    )
+    assert results[1]['persons'].shape == (0, 5)
+    assert results[2]['error'].startswith('inputs[2]: person box [[1, 2]] ')
+    assert results[2]['pred_class'] == results[0]['pred_class']
+
+
+def test_pictures_are_drawn(infer, folder, tmp_path):
+    out = tmp_path / 'deep' / 'drawn'
+    boxes = [[10, 70, 40, 90, 1]]
+    Image.fromarray(photo(0, 100, 150)).save(folder / 'b.png')
+    infer([folder], persons=[[], boxes, [], []], show_dir=out, batch_size=2)
+    names = {path.name for path in out.iterdir()}
+    assert names == {'a.png', 'b.png', 'a-2.png'}
+    drawn, plain = np.array(Image.open(out / 'b.png')), photo(0, 100, 150)
+    assert (drawn != plain).any(2)[:40].sum() > 300  # the emotion
+    boxed = plain.copy()
+    boxed[70:91, [10, 40]] = boxed[[70, 90], 10:41] = (255, 0, 0)
+    # matplotlib draws the image again, nearly as it is.
+    np.testing.assert_allclose(drawn[60:], boxed[60:], atol=40)
+    assert np.abs(drawn[60:].astype(float) - boxed[60:]).mean() < 3
+
+
+class Extended(EmotionInferencer):
+    """Add an argument as in MMPretrain, and use the pictures."""
+
+    postprocess_kwargs = {'decimals'}
+
+    def postprocess(self, preds, drawn, return_datasamples=False, decimals=9):
+        results = super().postprocess(preds, drawn, return_datasamples)
+        drawn = drawn or [None] * len(preds)
+        return [
+            dict(path=r['path'], score=round(r['pred_score'], decimals), as_=d)
+            for r, d in zip(results, drawn, strict=True)
+            if 'pred_score' in r
+        ]
+
+
+def test_subclass_with_own_arguments(infer, work_dir, tmp_path):
+    extended = Extended(work_dir, device='cpu')
+    inputs = [photo(1), tmp_path / 'gone.png', photo(2)]
+    plain = infer(inputs)
+    results = extended(inputs, decimals=2, batch_size=2)
+    assert [result['score'] for result in results] == [
+        round(plain[i]['pred_score'], 2) for i in (0, 2)
+    ]
+    (drawn,) = extended(photo(1, 100, 150), show_dir=tmp_path)
+    written = np.array(Image.open(tmp_path / '0.png').convert('RGB'))
+    np.testing.assert_array_equal(drawn['as_'], written)
+
+
+def test_features_are_the_mean_of_the_patches(infer, model):
+    rgb = photo()
+    (result,) = infer(Image.fromarray(rgb), return_features=True)
+    pixels = torch.from_numpy(preprocessed(rgb)[None].astype(np.float32))
+    kept = []
+    hook = model.backbone.layers[-1].register_forward_hook(
+        lambda module, given, tokens: kept.append(tokens)
+    )
+    with torch.no_grad():
+        model(pixels)
+    hook.remove()
+    (tokens,) = kept  # (1, 1 + 16, C), before the last norm
+    norm, mean = model.backbone.ln2, tokens[0, 1:].mean(0)
+    expected = (mean - mean.mean()) / (mean.var(correction=0) + 1e-6).sqrt()
+    expected = (expected * norm.weight + norm.bias).detach()
+    assert result['features'].dtype == np.float32
+    np.testing.assert_allclose(result['features'], expected, atol=1e-5)
+    assert 'features' not in infer(rgb)[0]
+
+
+def test_features_keep_nothing_else(infer, monkeypatch):
+    """A view of the cls token would keep all tokens in memory."""
+    monkeypatch.setattr(infer.model.backbone, 'out_type', 'cls_token')
+    samples = infer(
+        [photo(1), photo(2)], return_datasamples=True, return_features=True
+    )
+    for sample in samples:
+        assert sample.features.shape == (32,)
+        assert sample.features.device.type == 'cpu'
+        assert sample.features.untyped_storage().nbytes() == 2 * 32 * 4
+
+
+def test_features_in_several_threads(infer):
+    photos = [photo(seed) for seed in range(6)]
+    expected = [infer(rgb, return_features=True)[0] for rgb in photos]
+
+    with ThreadPoolExecutor(6) as pool:
+        found = pool.map(lambda x: infer(x, return_features=True), photos * 20)
+    for (result,), wanted in zip(found, expected * 20, strict=True):
+        for name in ('features', 'pred_scores'):
+            np.testing.assert_allclose(result[name], wanted[name], atol=1e-6)
