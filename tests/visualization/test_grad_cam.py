@@ -9,7 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.apis.classifiers import MEAN, STD, photo, prepared, write_work_dir
+from tests.apis.classifiers import (
+    MEAN,
+    STD,
+    photo,
+    preprocessed,
+    write_work_dir,
+)
 from tests.helpers import CLASSIFIER, CLASSIFIER_BACKBONE, build
 from uniemox_mm.apis.load_model import load_model
 from uniemox_mm.datasets import BadSampleError
@@ -261,7 +267,9 @@ def test_heatmaps_lie_over_what_the_classifier_sees(trained, pictures):
     figure = draw_grad_cam(dict(a=trained, b=trained), pictures)
     grid = figure_pixels(figure)
     for row in range(2):
-        rgb = prepared(photo(row)) * STD[:, None, None] + MEAN[:, None, None]
+        rgb = (
+            preprocessed(photo(row)) * STD[:, None, None] + MEAN[:, None, None]
+        )
         rgb = rgb.round().astype(np.uint8)
         top = GAP + LINE + row * (160 + LINE + GAP)
         shown = grid[top : top + 160 : 5]  # 32 pixels
