@@ -22,7 +22,7 @@ class PairDataPreprocessor(SelfSupDataPreprocessor):
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Normalises the views of a batch.
+        """Normalise the views of a batch.
 
         Args:
             data (dict): ``inputs``, uint8 pixels (N, 3, H, W) or a list of

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def compile_layers(model: nn.Module, **options) -> int:
-    """Compiles every transformer layer of a model by itself, in place.
+    """Compile every transformer layer of a model by itself, in place.
 
     All layers of a kind share one compiled graph, so compiling takes seconds
     whatever the depth, and in distributed training the gradients of a layer
@@ -44,7 +44,7 @@ def compile_layers(model: nn.Module, **options) -> int:
 
 
 def checkpoint_layers(model: nn.Module) -> int:
-    """Makes layers compute their activations again in the backward pass.
+    """Make layers recompute their activations in the backward pass.
 
     Only the input of each layer is kept: at a third more computation the
     memory of a step is a fraction. (MMEngine's ``activation_checkpointing``
@@ -66,7 +66,7 @@ def checkpoint_layers(model: nn.Module) -> int:
 
 
 def transformer_layers(model: nn.Module) -> list[TransformerEncoderLayer]:
-    """MMPretrain's transformer layers in a model, at least one."""
+    """List MMPretrain's transformer layers in a model, at least one."""
     layers = [
         module
         for module in model.modules()
@@ -81,7 +81,7 @@ def transformer_layers(model: nn.Module) -> list[TransformerEncoderLayer]:
 
 
 def _plain_numbers(layers: list[TransformerEncoderLayer]) -> None:
-    """Turns MMPretrain's drop rates, which are NumPy's, into Python's.
+    """Convert MMPretrain's drop rates from NumPy's numbers to Python's.
 
     A graph would take them for tensors, and cannot branch by tensors.
     """
@@ -92,5 +92,5 @@ def _plain_numbers(layers: list[TransformerEncoderLayer]) -> None:
 
 
 def _checkpointed(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """A function of ours, since the compiler skips those of PyTorch."""
+    """Checkpoint in a function of ours: the compiler skips PyTorch's."""
     return checkpoint(forward, x, use_reentrant=False)

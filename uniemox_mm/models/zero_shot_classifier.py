@@ -1,4 +1,4 @@
-"""CLIP as a classifier without training: its last layer is text."""
+"""Zero-shot classification with CLIP."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ PLACE = '{emotion}'
 
 
 class ZeroShotClassifier(ImageClassifier):
-    """softmax(scale * cos(image, texts of a class)), by a frozen CLIP.
+    """Classify by softmax(scale * cos(image, texts of a class)) of CLIP.
 
     A class is the mean of the normalised features of its texts, as CLIP's
     authors put several prompts together.
@@ -23,8 +23,8 @@ class ZeroShotClassifier(ImageClassifier):
         clip (CLIPTeacher): The model, for pixels with mean 0 and standard
             deviation 255, that is in [0, 1].
         texts (Sequence[Sequence[str]]): The texts of each of the K classes.
-        scale (float): What the cosines are multiplied by. Defaults to 100,
-            which OpenAI's training ended with.
+        scale (float): Factor of the cosines. Defaults to 100, the value at
+            the end of OpenAI's training.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ZeroShotClassifier(ImageClassifier):
 
 
 class _ImageTower(BaseModule):
-    """Omega of a batch of images, as a backbone gives it."""
+    """Image tower of CLIP as a backbone."""
 
     def __init__(self, clip: CLIPTeacher) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _ImageTower(BaseModule):
 
 
 class _CosineHead(ClsHead):
-    """Compares features with those of texts."""
+    """Cosine similarities of images and texts as a head."""
 
     texts: Tensor
 
@@ -97,7 +97,6 @@ def fill_prompts(
     for prompt in prompts:
         if PLACE not in prompt:
             raise ValueError(
-                f'the prompt {prompt!r} has no {PLACE}, where the name of the '
-                'class goes'
+                f'the prompt {prompt!r} has no {PLACE} for the class name'
             )
     return [[p.replace(PLACE, c.lower()) for p in prompts] for c in classes]

@@ -36,7 +36,7 @@ class DualStreamViT(MAEViT):
         person: Tensor | None = None,
         mask: bool | None = True,
     ) -> tuple:
-        """Encodes one or two streams.
+        """Encode one or two streams.
 
         Args:
             scene (Tensor): Normalised scene pixels, (N, 3, H, W).

@@ -43,7 +43,7 @@ def feature_loss(student: Tensor, image_target: Tensor) -> Tensor:
 
 
 class _GatherRows(torch.autograd.Function):
-    """Rows of all ranks, by rank; gradients return to the rank they are of."""
+    """Rows of all ranks, by rank; gradients return to their own rank."""
 
     @staticmethod
     def forward(ctx, rows: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
 
     @property
     def needs_text(self) -> bool:
-        """Whether ``text_target`` is read, that is, whether L2 is on."""
+        """True if ``text_target`` is read, that is, if L2 is on."""
         return self.similarity_weight > 0
 
     def forward(
@@ -122,7 +122,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
         image_target: Tensor,
         text_target: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Computes the losses that are on.
+        """Compute the losses that are on.
 
         Args:
             student (Tensor): Upsilon, (N, C3).
@@ -169,7 +169,7 @@ class CLIPSimilarityDistillLoss(nn.Module):
 
     @staticmethod
     def _whole_batch(losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Gives each loss the value of all ranks and keeps its gradient."""
+        """Give each loss the value of all ranks, keeping its gradient."""
         local = torch.stack([loss.detach() for loss in losses.values()])
         mean = local.clone()
         dist.all_reduce(mean)

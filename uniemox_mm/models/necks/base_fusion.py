@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class BaseFusion(BaseModule):
-    """Checks the two inputs of a fusion.
+    """Check the two inputs of a fusion.
 
     Args:
         in_channels (int): C3, the width of both inputs and of the output.
@@ -18,7 +18,7 @@ class BaseFusion(BaseModule):
         self.in_channels = in_channels
 
     def forward(self, scene: Tensor, person: Tensor) -> Tensor:
-        """Fuses alpha and beta into the emotion embedding Upsilon.
+        """Fuse alpha and beta into the emotion embedding Upsilon.
 
         Args:
             scene (Tensor): alpha, (N, C3).

@@ -7,7 +7,7 @@ from torch import Tensor
 
 @MODELS.register_module()
 class EmoMAEDecoder(MAEPretrainDecoder):
-    """Decodes the scene and embeds the cls token of either stream.
+    """Decode the scene and embed the cls token of either stream.
 
     ``forward`` is MMPretrain's: it turns the scene's visible tokens into
     pixels, S' of eq. 1. :meth:`embed_cls` is the "linear layer" of Sec. III-B
@@ -24,7 +24,7 @@ class EmoMAEDecoder(MAEPretrainDecoder):
         return self.decoder_embed.out_features
 
     def embed_cls(self, latent: Tensor) -> Tensor:
-        """Projects the cls token of an encoded stream.
+        """Project the cls token of an encoded stream.
 
         Args:
             latent (Tensor): Encoder tokens, cls first, (N, L, C2).
@@ -35,7 +35,7 @@ class EmoMAEDecoder(MAEPretrainDecoder):
         return self.decoder_embed(latent[:, 0])
 
     def freeze_reconstruction(self) -> None:
-        """Freezes all but the projection that gives alpha and beta.
+        """Freeze all but the projection that gives alpha and beta.
 
         Without L1 nothing trains the decoder's blocks, and parameters that
         never get a gradient stall distributed training.

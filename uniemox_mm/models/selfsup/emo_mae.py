@@ -123,7 +123,7 @@ class EmoMAE(BaseSelfSupervisor):
     def reconstruct(
         self, inputs: list[Tensor] | Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Masks the scene at random and paints the removed patches.
+        """Mask the scene at random and predict the removed patches.
 
         Args:
             inputs (list[Tensor] | Tensor): Normalised pixels of the scene,

@@ -94,14 +94,14 @@ class CLIPTeacher(BaseModule):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """Height and width of the images that the teacher takes."""
+        """Height and width of the teacher's input."""
         size = self.clip.visual.preprocess_cfg['size']
         return (size, size) if isinstance(size, int) else tuple(size)
 
     def forward(
         self, images: Tensor, texts: Tensor | list[str] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Computes the targets of a batch.
+        """Compute the targets of a batch.
 
         Args:
             images (Tensor): The student's normalised pixels, (N, 3, H, W), or
@@ -151,7 +151,7 @@ class CLIPTeacher(BaseModule):
         return tokens.to(self.scale.device)
 
     def renormalise(self, images: Tensor) -> Tensor:
-        """Turns the student's pixels into the teacher's.
+        """Convert the student's pixels to the teacher's.
 
         Undoes the student's mean and std, applies the teacher's, and resizes
         (bicubic, antialiased) where the teacher expects another size.
@@ -170,7 +170,7 @@ class CLIPTeacher(BaseModule):
         return images
 
     def text_fingerprint(self) -> dict[str, Any]:
-        """What the text features depend on, for keying a cache of them."""
+        """Fingerprint of the text features, to detect stale caches."""
         return dict(
             model=self.model_name,
             embed_dim=self.embed_dim,
@@ -178,7 +178,7 @@ class CLIPTeacher(BaseModule):
         )
 
     def image_fingerprint(self) -> dict[str, Any]:
-        """What the image features depend on, for keying a cache of them."""
+        """Fingerprint of the image features, to detect stale caches."""
         return dict(
             model=self.model_name,
             embed_dim=self.embed_dim,
@@ -186,7 +186,7 @@ class CLIPTeacher(BaseModule):
         )
 
     def init_weights(self) -> None:
-        """Leaves the teacher as it is; says so where it is random."""
+        """Keep the loaded weights; warn if they are random."""
         if self.pretrained is None:
             print_log(
                 f'CLIPTeacher {self.model_name} has random weights '
@@ -195,11 +195,11 @@ class CLIPTeacher(BaseModule):
             )
 
     def train(self, mode: bool = True) -> 'CLIPTeacher':
-        """Stays in eval mode."""
+        """Stay in eval mode."""
         return super().train(False)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'CLIPTeacher':
-        """Follows from device to device, and keeps its own precision.
+        """Follow the model to other devices at its own precision.
 
         ``model.half()`` and the like are for the student.
         """
@@ -215,7 +215,7 @@ class CLIPTeacher(BaseModule):
         return torch.float32 if device.type in ('cpu', 'meta') else self.dtype
 
     def _known(self, features: Tensor) -> Tensor:
-        """Features computed before, on the teacher's device."""
+        """Move cached features to the teacher's device."""
         device = self.scale.device
         if device.type == 'cuda' and not features.is_cuda:
             features = features.pin_memory()  # or the host would wait
@@ -223,7 +223,7 @@ class CLIPTeacher(BaseModule):
         return features.to(device, non_blocking=True).to(torch.float32)
 
     def _architecture(self) -> dict[str, Any]:
-        """open_clip's config of the model, where it has one."""
+        """open_clip's config of the model, if there is one."""
         known = open_clip.get_model_config(self.model_name) or {}
         return {**known, **self.model_cfg}
 
