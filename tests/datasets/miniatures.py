@@ -1,4 +1,4 @@
-"""Writes small downloads that are laid out as the real ones are.
+"""Write small downloads that are laid out as the real ones are.
 
 Every image differs from the others and depends on its path alone, so two
 miniatures of the same size are equal to the byte.
@@ -36,19 +36,7 @@ SPLITS = ('train', 'val', 'test')
 def write_miniature(
     name: str, root: str | Path, per_class: int = 20, size: int = 16
 ) -> Path:
-    """Writes a miniature.
-
-    Args:
-        name (str): A key of ``MINIATURES``: the dataset's class, or
-            'HECO-folders' for HECO with a folder a class.
-        root (str | Path): The folder, which is made.
-        per_class (int): Images of each class. Of CAER-S 30 % of them are in
-            test.
-        size (int): Side of the square images, in pixels.
-
-    Returns:
-        Path: ``root``.
-    """
+    """Write the miniature of a key of ``MINIATURES`` and return its root."""
     root = Path(root)
     for image in MINIATURES[name](root, per_class, size):
         draw(root, image, size)
@@ -56,7 +44,7 @@ def write_miniature(
 
 
 def draw(root: Path, name: str, size: int = 16) -> Path:
-    """Writes an image of one color with noise, chosen by its name."""
+    """Write an image of one color with noise, chosen by its name."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -69,7 +57,7 @@ def draw(root: Path, name: str, size: int = 16) -> Path:
 def write_heco_labels(
     root: Path, people: Iterable[Sequence], columns: Sequence = HECO_COLUMNS
 ) -> Path:
-    """Writes HECO's table from rows of image, four numbers and category."""
+    """Write HECO's table from rows of image, four numbers and category."""
     path = root / 'Labels/HECO_Labels.csv'
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('w', newline='', encoding='utf-8') as file:

@@ -220,25 +220,27 @@ def test_missing_root_shows_the_expected_tree(tmp_path):
         EmoSet(str(tmp_path / 'nowhere'))
 
 
-def test_boxes_of_other_images_are_refused(own_drawn):
-    edit(
-        own_drawn / 'persons.json',
-        lambda c: dict(c, data_list=c['data_list'][1:]),
-    )
-    with pytest.raises(
-        ValueError, match=r'persons\.json: .*15 of the 16 .*amusement_00000'
-    ):
-        EmoSet(str(own_drawn), persons='persons.json')
-
-
-def test_missing_boxes_file_says_how_to_do_without(own_drawn):
-    with pytest.raises(FileNotFoundError, match=r'b\.json: .*persons=None'):
-        EmoSet(str(own_drawn), persons='b.json')
-
-
-def test_boxes_file_of_another_format_is_refused(own_drawn):
-    (own_drawn / 'persons.json').write_text('{"data_list": [{"a": 1}]}')
-    with pytest.raises(ValueError, match=r'persons\.json: not a boxes file'):
+@pytest.mark.parametrize(
+    ('damage', 'error', 'cause'),
+    [
+        (
+            lambda path: edit(
+                path, lambda c: dict(data_list=c['data_list'][1:])
+            ),
+            ValueError,
+            '15 of the 16 .*amusement_00000',
+        ),
+        (Path.unlink, FileNotFoundError, 'persons=None'),
+        (
+            lambda path: path.write_text('{"data_list": [{"a": 1}]}'),
+            ValueError,
+            'not a boxes file',
+        ),
+    ],
+)
+def test_unsuitable_boxes_are_refused(own_drawn, damage, error, cause):
+    damage(own_drawn / 'persons.json')
+    with pytest.raises(error, match=rf'persons\.json: .*{cause}'):
         EmoSet(str(own_drawn), persons='persons.json')
 
 
@@ -269,7 +271,6 @@ def test_damaged_annotation_is_named(own_drawn, content, cause):
         (dict(split=[]), 'at least one split file'),
         (dict(num_classes=7), '8 emotions or 2 polarities, not 7'),
         (dict(caption=dict(emotoin=True)), r"\['emotoin'\]"),
-        (dict(fraction=0), r'fraction must be in \(0, 1\], but is 0'),
         (dict(on_bad_sample='ignore'), "'error' or 'skip', but is 'ignore'"),
     ],
 )

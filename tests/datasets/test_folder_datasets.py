@@ -64,15 +64,6 @@ def group(name, path):
     return true_class(path) if name == 'HECO' else str(Path(path).parent)
 
 
-def test_miniatures_are_distinct_and_reproducible(roots, tmp_path):
-    for name, root in roots.items():
-        again = write_miniature(name, tmp_path / name)
-        files = {p: p.read_bytes() for p in root.rglob('*.*')}
-        assert len(set(files.values())) == len(files)
-        for path, content in files.items():
-            assert (again / path.relative_to(root)).read_bytes() == content
-
-
 @pytest.mark.parametrize('name', CLASSES)
 def test_order_of_the_classes(name, roots):
     expected = tuple(CLASSES[name].split())

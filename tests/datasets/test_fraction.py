@@ -1,4 +1,4 @@
-"""Parts of a split, for learning curves."""
+"""Fractions of a split, for learning curves."""
 
 import itertools
 from collections import Counter
@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 
 from tests.datasets.miniatures import (
-    FI,
     class_names,
     names,
     read,
@@ -53,11 +52,6 @@ def test_a_smaller_fraction_is_part_of_a_larger_one(root):
     ]
     for small, large in itertools.pairwise(nested):
         assert small < large
-
-
-def test_one_image_of_a_class_is_the_least(root):
-    few = class_names(part(root, 1e-9))
-    assert sorted(few.values()) == list(FI)
 
 
 def test_other_splits_are_not_in_it(root):

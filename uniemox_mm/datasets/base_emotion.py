@@ -4,7 +4,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class BaseEmotionDataset(BaseDataset):
     sample when it is read, in :meth:`complete`.
 
     Args:
-        data_root (str): The data set's folder.
+        data_root (str): The dataset's folder.
         pipeline (Sequence[dict]): Transforms.
         fraction (float): Fraction of each class to keep, in (0, 1], for
             learning curves; at least one image of a class. Defaults to 1.
@@ -186,13 +186,10 @@ class BaseEmotionDataset(BaseDataset):
                 f'{path}: no such boxes file; set persons=None of the dataset '
                 'to use whole images as persons'
             )
-        boxes = read_person_file(path)
-        root = Path(self.data_root)
+        boxes, root = read_person_file(path), Path(self.data_root)
         missing = []
         for info in data_list:
-            image = Path(info['img_path'])
-            inside = image.is_relative_to(root)
-            name = (image.relative_to(root) if inside else image).as_posix()
+            name = image_key(info['img_path'], root)
             if name in boxes:
                 info['persons'] = boxes[name]
             else:
@@ -206,18 +203,7 @@ class BaseEmotionDataset(BaseDataset):
             )
 
     def _openmmlab_rows(self, path: Path, content: dict) -> list[dict]:
-        """Check the content of an annotation file in OpenMMLab 2.0 format.
-
-        Args:
-            path (Path): The file, for the message.
-            content (dict): Its content; the entries become the rows.
-
-        Returns:
-            list[dict]: The entries, with ``img_path`` below the root.
-
-        Raises:
-            ValueError: It has another format or other classes.
-        """
+        """Check OpenMMLab 2.0 content, and put its paths below the root."""
         entries = content.get('data_list')
         metainfo = content.get('metainfo') or {}
         if not isinstance(entries, list) or not isinstance(metainfo, dict):
@@ -270,6 +256,14 @@ class BaseEmotionDataset(BaseDataset):
                 f'{type(content).__name__}'
             )
         return content
+
+
+def image_key(img_path: str, data_root: str | Path) -> str:
+    """Return a name of an image that does not depend on the data root."""
+    path = PurePath(img_path)
+    if path.is_relative_to(data_root):
+        path = path.relative_to(data_root)
+    return path.as_posix()
 
 
 @contextmanager

@@ -178,8 +178,14 @@ def _scan_part(
                 f'{child.name!r} is not a class'
                 + (f'. {other}' if other else '')
             )
-        if layout.nested:
-            _refuse_flat(child.relative_to(root).as_posix(), found, layout)
+        inner = child.relative_to(root)
+        flat = [n for n in found if layout.nested and Path(n).parent == inner]
+        if flat:
+            other = layout.others.get('')
+            raise LayoutError(
+                f'{flat[0]} is not in a folder within {inner.as_posix()}'
+                + (f'. {other}' if other else '')
+            )
     empty = [layout.classes[i] for i, found in names.items() if not found]
     if empty:
         where = folder.relative_to(root).as_posix()
@@ -192,18 +198,6 @@ def _scan_part(
         for label, found in names.items()
         for name in sorted(found)
     ]
-
-
-def _refuse_flat(
-    folder: str, found: Sequence[str], layout: FolderLayout
-) -> None:
-    flat = [name for name in found if str(Path(name).parent) == folder]
-    if flat:
-        other = layout.others.get('')
-        raise LayoutError(
-            f'{flat[0]} is not in a folder within {folder}'
-            + (f'. {other}' if other else '')
-        )
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -7,14 +7,11 @@ from typing import NamedTuple
 import torch
 from mmpretrain.registry import DATASETS
 
-from uniemox_mm.datasets.features.image_features import (
-    ImageFeatures,
-    image_key,
-)
+from uniemox_mm.datasets.features.image_features import ImageFeatures
 from uniemox_mm.datasets.features.text_features import TextFeatures
 from uniemox_mm.utils.json_files import read_json
 
-from .base_emotion import BaseEmotionDataset
+from .base_emotion import BaseEmotionDataset, image_key
 from .captions import describe
 from .categories import EMOSET_CATEGORIES, EMOSET_POLARITIES
 from .class_folders import listing

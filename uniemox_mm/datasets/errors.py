@@ -6,7 +6,7 @@ class BadSampleError(ValueError):
 
     The message names the file, what was found and what was expected. Datasets
     with ``on_bad_sample='skip'`` skip such samples; all else is an error in
-    the data set's lists or in the code and always stops the run.
+    the dataset's lists or in the code and always stops the run.
     """
 
 

@@ -1,7 +1,8 @@
 """Base class of datasets with one folder a class and no official splits."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -93,9 +94,7 @@ class FolderEmotionDataset(BaseEmotionDataset):
     @classmethod
     def tree(cls, root: str | Path) -> str:
         """Describe the expected folders."""
-        return f'{root}/\n' + '\n'.join(
-            f'  {line}' for line in cls.TREE.splitlines()
-        )
+        return f'{root}/\n' + textwrap.indent(cls.TREE, '  ')
 
     @classmethod
     def _scan(cls, root: Path) -> list[LabelledImage]:
@@ -116,7 +115,9 @@ class FolderEmotionDataset(BaseEmotionDataset):
         files = {name: folder / f'{name}.json' for name in SPLITS}
         if self.split_dir or any(f.is_file() for f in files.values()):
             rows = self._read_files(folder)
-            split_id = f'files {_sha256(files.values())}'
+            content = [f.read_bytes() for f in files.values() if f.is_file()]
+            digest = hashlib.sha256(b''.join(content)).hexdigest()
+            split_id = f'files {digest}'
         else:
             rows = self._split_folders()
             split_id = f'seed {self.split_seed}'
@@ -173,10 +174,3 @@ class FolderEmotionDataset(BaseEmotionDataset):
                 )
             rows += self._openmmlab_rows(path, content)
         return rows
-
-
-def _sha256(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes() if file.is_file() else b'')
-    return digest.hexdigest()

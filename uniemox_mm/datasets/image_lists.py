@@ -126,13 +126,6 @@ def _not_readable(error: OSError) -> None:
     raise ValueError(f'{error.filename}: {error.strerror}') from error
 
 
-def _name_in(row: object) -> object:
-    """Return the image of a row of EmoSet or of a plain list of paths."""
-    if isinstance(row, list):
-        return row[-2] if len(row) in (3, 4) else None
-    return row
-
-
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in (*IMG_EXTENSIONS, '.gif')
 
@@ -155,7 +148,12 @@ def _read(path: Path) -> Iterator[str]:
     names: list = [None]
     try:
         if isinstance(content, list):
-            names = [_name_in(row) for row in content]
+            names = [
+                row[-2]
+                if isinstance(row, list) and len(row) in (3, 4)
+                else row
+                for row in content
+            ]
         elif 'data_list' in content:
             names = [entry['img_path'] for entry in content['data_list']]
         else:

@@ -1,4 +1,4 @@
-"""Splits images into training, validation and test."""
+"""Split images into training, validation and test."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -55,16 +55,9 @@ def split_images(
 
 
 def apportion(count: int, ratios: Mapping[str, float]) -> dict[str, int]:
-    """Split a number by ratios into whole numbers.
+    """Split a number by ratios, which add up to 1, into whole numbers.
 
     Largest remainders are rounded up, of equal ones that of the larger ratio.
-
-    Args:
-        count (int): The number.
-        ratios (Mapping[str, float]): Name -> ratio, adding up to 1.
-
-    Returns:
-        dict[str, int]: Name -> number, within 1 of the exact ratio.
     """
     exact = {name: count * ratio for name, ratio in ratios.items()}
     # 0.7 x 90 is a little less than 63 in floating point.

@@ -10,13 +10,13 @@ from safetensors.numpy import load_file, save_file
 from torch.utils.data import DataLoader
 
 from uniemox_mm.datasets import EmoSet, ImageFeatures, TextFeatures
+from uniemox_mm.datasets.base_emotion import image_key
 from uniemox_mm.datasets.errors import StaleFeaturesError
 from uniemox_mm.datasets.features.feature_cache import (
     FILE,
     key_hash,
     write_features,
 )
-from uniemox_mm.datasets.features.image_features import image_key
 
 TEACHER = dict(model='ViT-B-16', embed_dim=4, weights_sha256='abc')
 IMAGES = [f'image/awe/awe_{i:05d}.jpg' for i in range(5)]

@@ -115,7 +115,7 @@ def test_two_processes_write_the_file_of_one(
         waiting.set()
         threading.Event().wait(0.01)
 
-    monkeypatch.setattr(image_features.time, 'sleep', sleep)
+    monkeypatch.setattr('time.sleep', sleep)
     dataset = EmoSet(str(drawn))
     compute(tmp_path / 'whole', dataset, build(TEACHER))
     teachers = [build(TEACHER), build(TEACHER)]

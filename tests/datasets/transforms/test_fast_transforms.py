@@ -17,7 +17,7 @@ def photo(height=90, width=130, seed=0):
 
 
 def both(kind, image, **options):
-    """What a transform and its fast twin make of the same results."""
+    """Outputs of a transform and its fast twin from the same results."""
     found = []
     for name in (kind, f'Fast{kind}'):
         np.random.seed(3)

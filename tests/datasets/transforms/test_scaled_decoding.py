@@ -113,16 +113,13 @@ def test_crop_is_the_full_one_made_smaller(tmp_path, orientation, scale):
     assert shifted > 1.2 * np.abs(small - means).mean()
 
 
-def test_other_formats_are_decoded_whole(tmp_path):
-    path = write(tmp_path / 'a.png')
-    results = load(path, 40)
+@pytest.mark.parametrize(
+    ('name', 'short_side'), [('a.png', 40), ('a.jpg', 1000)]
+)
+def test_other_formats_and_small_images_stay(tmp_path, name, short_side):
+    path = write(tmp_path / name)
+    results = load(path, short_side)
     assert results['decode_scale'] == 1
-    np.testing.assert_array_equal(results['img'], load(path)['img'])
-
-
-def test_small_images_stay(tmp_path):
-    path = write(tmp_path / 'a.jpg')
-    results = load(path, 1000)
     np.testing.assert_array_equal(results['img'], load(path)['img'])
 
 
@@ -149,7 +146,7 @@ def test_no_pixels_to_keep():
 @pytest.mark.parametrize('orientation', [None, *range(10)])
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
 def test_pixels_are_those_of_pillow(tmp_path, mode, orientation):
-    """Copies that are left out were copies."""
+    """Skipped copies change nothing."""
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
     exif = Image.Exif()
     if orientation is not None:

@@ -59,7 +59,7 @@ class FeatureCache:
         self._open()
 
     def row(
-        self, index: int, key: str | None, owner: str = 'the data set'
+        self, index: int, key: str | None, owner: str = 'the dataset'
     ) -> np.ndarray:
         """Return the feature of one sample.
 
@@ -168,20 +168,28 @@ def has_features(folder: str | Path) -> bool:
 
 
 def wait_for_features(folder: str | Path, warn: Callable[[str], None]) -> None:
-    """Wait for the first process; a barrier would time out on much data.
+    """Wait until the first process has written a cache.
 
     Args:
         folder (str | Path): The cache.
         warn (Callable): Takes a message, once a minute.
     """
+    wait_until(
+        lambda: has_features(folder),
+        lambda: warn(
+            f'Waiting for the first process to write {folder}, which must be '
+            'on a file system that all nodes see.'
+        ),
+    )
+
+
+def wait_until(done: Callable[[], bool], warn: Callable[[], None]) -> None:
+    """Wait without a barrier, which would time out on much data."""
     for second in itertools.count():
-        if has_features(folder):
+        if done():
             return
         if second % 60 == 30:
-            warn(
-                f'Waiting for the first process to write {folder}, which must '
-                'be on a file system that all nodes see.'
-            )
+            warn()
         time.sleep(1)
 
 
@@ -199,15 +207,7 @@ def cache_folder(dataset: 'EmoSet', kind: str) -> Path:
 
 
 def check_writable(folder: Path, kind: str) -> None:
-    """Refuse a folder for a cache before the work is done.
-
-    Args:
-        folder (Path): The cache to be.
-        kind (str): 'text_features' or 'image_features'.
-
-    Raises:
-        PermissionError: Nothing can be written there.
-    """
+    """Refuse a folder that cannot be written, before the work is done."""
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     if not os.access(existing, os.W_OK):
         raise PermissionError(

@@ -1,11 +1,9 @@
 """The teacher's features of whole images: reading and computing."""
 
 import base64
-import itertools
 import json
-import time
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from .feature_cache import (
     check_writable,
     has_features,
     key_hash,
+    wait_until,
     write_features,
 )
 
@@ -39,7 +38,7 @@ class ImageFeatures(FeatureCache):
 
     Each is of the whole image, squeezed into the teacher's square, not of
     the crop that the student sees: a step is cheaper, the target coarser.
-    Rows are checked by the images' paths in the data set, not by their
+    Rows are checked by the images' paths in the dataset, not by their
     content: remove the cache when images change.
 
     Args and errors are those of :class:`FeatureCache`.
@@ -49,21 +48,8 @@ class ImageFeatures(FeatureCache):
     key = 'image'
 
 
-def image_key(img_path: str, data_root: str) -> str:
-    """Return a name of an image that does not depend on the data root."""
-    path = PurePath(img_path)
-    if path.is_relative_to(data_root):
-        path = path.relative_to(data_root)
-    return path.as_posix()
-
-
 class WholeImages(Dataset):
-    """Images of a dataset, resized whole to the input size of the teacher.
-
-    Args:
-        dataset (EmoSet): The dataset.
-        size (tuple[int, int]): Height and width of the teacher's input.
-    """
+    """Images of a dataset, resized whole to the teacher's (height, width)."""
 
     def __init__(self, dataset: 'EmoSet', size: tuple[int, int]) -> None:
         self.dataset = dataset
@@ -146,12 +132,10 @@ def compute_image_features(
         job.save(chunk, base64.b64encode(content).decode())
     if rank > 0:
         return
-    for second in itertools.count():
-        if not job.todo():
-            break
-        if second % 60 == 30:
-            log('Waiting for the image features of the other processes.')
-        time.sleep(1)
+    wait_until(
+        lambda: not job.todo(),
+        lambda: log('Waiting for the image features of the other processes.'),
+    )
     content = b''.join(map(base64.b64decode, job.results()))
     stored = np.frombuffer(content, _STORED).reshape(count, -1)
     write_features(folder, keys, stored, fingerprint)

@@ -1,5 +1,4 @@
-from .fast_random_resized_crop import FastRandomResizedCrop
-from .fast_resize import FastResize
+from .fast_resize import FastRandomResizedCrop, FastResize
 from .load_emotion_image import LoadEmotionImage
 from .person_crop import PersonCrop
 from .scene_and_person import SceneAndPerson
