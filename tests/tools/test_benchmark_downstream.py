@@ -18,9 +18,9 @@ from mmpretrain.registry import MODELS
 
 from tests.datasets.miniatures import write_miniature
 from tests.helpers import ROOT, environment
+from tests.processes import wait_until_nobody_works_on
 from tests.tools.downstream.stand_ins import calls, write_stand_ins
 from tests.tools.downstream_config import CONFIG, HOOK
-from tests.tools.test_detect_persons import wait_until_nobody_works_on
 from uniemox_mm.apis import load_weights
 
 pytestmark = pytest.mark.slow

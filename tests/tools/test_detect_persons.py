@@ -1,18 +1,13 @@
 """tools/dataset_converters/detect_persons.py as a user runs it."""
 
-import contextlib
 import json
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import ROOT, environment
+from tests.helpers import ROOT
+from tests.processes import kill_after, run
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage
 from uniemox_mm.datasets.image_lists import list_images
 from uniemox_mm.models import PersonDetector
@@ -34,32 +29,6 @@ def command(narrow_yolov3, source, out, *more):
         *('--weights', weights, '--confidence', '0.5'),
         *('--batch-size', '2', '--workers', '1', *more),
     ]
-
-
-def run(*arguments, python=(sys.executable,)):
-    return subprocess.run(
-        [str(part) for part in (*python, *arguments)],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-
-
-def wait_until_nobody_works_on(out):
-    """Fails where a worker outlives its killed parent."""
-    if sys.platform != 'linux':
-        return
-    for _ in range(100):
-        commands = []
-        for path in Path('/proc').glob('[0-9]*/cmdline'):
-            with contextlib.suppress(OSError):
-                commands.append(path.read_bytes())
-        if not any(str(out).encode() in c for c in commands):
-            return
-        time.sleep(0.1)
-    pytest.fail(f'a process still works on {out}')
 
 
 def test_the_file_has_what_the_detector_finds(detector, drawn, tmp_path):
@@ -176,22 +145,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_file(
     assert 'people in' in result.stdout and '0 people' in result.stdout
     parts = tmp_path / 'out.json.parts'
     for at_least in (1, 6, 13):
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                *map(str, command(narrow_yolov3, drawn, out)),
-            ],
-            cwd=ROOT,
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        while process.poll() is None:
-            if len(list(parts.glob('[0-9]*.json'))) >= at_least:
-                process.send_signal(signal.SIGKILL)
-            time.sleep(0.002)
-        assert process.returncode == -signal.SIGKILL
+        kill_after(at_least, parts, out, *command(narrow_yolov3, drawn, out))
         assert not out.exists()
-        wait_until_nobody_works_on(out)
     done = len(list(parts.glob('[0-9]*.json')))
     assert 13 <= done < 20
     result = run(*command(narrow_yolov3, drawn, out))
@@ -205,18 +160,14 @@ def test_killed_at_any_moment_it_ends_with_the_same_file(
 def test_two_processes_write_what_one_writes(narrow_yolov3, drawn, tmp_path):
     one, two = tmp_path / 'one.json', tmp_path / 'two.json'
     launcher = ('-m', 'torch.distributed.run', '--standalone')
-    result = run(
-        *command(narrow_yolov3, drawn, two, '--launcher', 'pytorch'),
-        python=(sys.executable, *launcher, '--nproc_per_node', '2'),
-    )
+    launch = (*launcher, '--nproc_per_node', '2')
+    distributed = command(narrow_yolov3, drawn, two, '--launcher', 'pytorch')
+    result = run(*launch, *distributed)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count('people in') == 1
     assert run(*command(narrow_yolov3, drawn, one)).returncode == 0
     assert two.read_bytes() == one.read_bytes()
-    again = run(
-        *command(narrow_yolov3, drawn, two, '--launcher', 'pytorch'),
-        python=(sys.executable, *launcher, '--nproc_per_node', '2'),
-    )
+    again = run(*launch, *distributed)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count('people in') == 1
 

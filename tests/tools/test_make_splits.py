@@ -3,10 +3,7 @@
 import json
 import runpy
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 
 import pytest
@@ -16,11 +13,8 @@ from tests.datasets.miniatures import (
     read,
     write_miniature,
 )
-from tests.helpers import ROOT, environment
-from tests.tools.test_detect_persons import (
-    run,
-    wait_until_nobody_works_on,
-)
+from tests.helpers import ROOT
+from tests.processes import kill_after, run
 
 TOOL = 'tools/dataset_converters/make_splits.py'
 SPLITS = ('train', 'val', 'test')
@@ -73,7 +67,7 @@ def test_the_summary_and_the_files(tmp_path):
         'images dropped: 3',
         'Seed 42',
         *(f'Written: {root / s}.json' for s in SPLITS),
-        f'All that was found: {root}/splits_report.json',
+        f'Full report: {root}/splits_report.json',
         'Next: python tools/train.py '
         'configs/finetune/vit-l_uniemox_caers.py \\',
         f'    --load-from CHECKPOINT --data-root {root}',
@@ -92,7 +86,7 @@ def test_a_second_call(call, tmp_path):
     assert '  --duplicates drop leaves copies out' in out
     out, code = call('fi', root)
     assert code == 0 and 'Written' not in out
-    assert f'{root}: the files are there already and stay' in out
+    assert f'{root}: the files exist already' in out
     before = (root / 'train.json').read_bytes()
     out, code = call('fi', root, '--seed', 3)
     assert out == ''
@@ -139,27 +133,16 @@ def test_killed_it_ends_with_the_same_files(tmp_path):
 
     def command(out):
         return [
-            *(sys.executable, TOOL, 'Emo8', str(root), '--out', str(out)),
+            *(TOOL, 'Emo8', str(root), '--out', str(out)),
             *('--workers', '1', '--candidates', '3'),
         ]
 
     out, whole = tmp_path / 'out', tmp_path / 'whole'
-    assert run(*command(whole)[1:]).returncode == 0
+    assert run(*command(whole)).returncode == 0
     for at_least in (1, 4):
-        process = subprocess.Popen(
-            command(out),
-            cwd=ROOT,
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        while process.poll() is None:
-            if len(list(out.glob('.splits.parts/[0-9]*.json'))) >= at_least:
-                process.send_signal(signal.SIGKILL)
-            time.sleep(0.001)
-        assert process.returncode == -signal.SIGKILL
-        wait_until_nobody_works_on(out)
+        kill_after(at_least, out / '.splits.parts', out, *command(out))
     assert not (out / 'train.json').exists()
-    result = run(*command(out)[1:])
+    result = run(*command(out))
     assert result.returncode == 0, result.stderr
     files = {path.name for path in whole.iterdir()}
     assert len(files) == 5 and files == {path.name for path in out.iterdir()}

@@ -1,21 +1,14 @@
 """tools/dataset_converters/prepare_emoset.py as a user runs it."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 from drawn_emoset import draw_emoset
 from mmengine.config import Config
 
-from tests.helpers import ROOT, environment, tiny_config
-from tests.tools.test_detect_persons import (
-    run,
-    wait_until_nobody_works_on,
-)
+from tests.helpers import ROOT, tiny_config
+from tests.processes import kill_after, run
 from uniemox_mm.datasets import EmoSet
 
 TOOL = 'tools/dataset_converters/prepare_emoset.py'
@@ -42,7 +35,7 @@ def test_prepare_then_train_by_one_changed_line(
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert f'{out}/train.json: 24 of 24 images, people in ' in result.stdout
-    assert 'Nothing was wrong.' in lines
+    assert 'No problems.' in lines
     boxes = json.loads((out / 'persons.json').read_text())['data_list']
     by_name = {e['img_path']: e['persons'] for e in boxes}
     dataset = EmoSet(str(out), ['train', 'val'])
@@ -77,27 +70,16 @@ def test_killed_it_ends_with_the_same_files(tmp_path):
 
     def command(out):
         return [
-            *(sys.executable, TOOL, str(raw), '--out', str(out)),
+            *(TOOL, str(raw), '--out', str(out)),
             *('--short-side', '48', '--workers', '1'),
             *('--persons', str(raw / 'persons.json')),
         ]
 
     out, whole = tmp_path / 'out', tmp_path / 'whole'
-    assert run(*command(whole)[1:]).returncode == 0
+    assert run(*command(whole)).returncode == 0
     for at_least in (1, 3, 5):
-        process = subprocess.Popen(
-            command(out),
-            cwd=ROOT,
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        while process.poll() is None:
-            if len(list(out.glob('.parts/[0-9]*.json'))) >= at_least:
-                process.send_signal(signal.SIGKILL)
-            time.sleep(0.001)
-        assert process.returncode == -signal.SIGKILL
-        wait_until_nobody_works_on(out)
-    result = run(*command(out)[1:])
+        kill_after(at_least, out / '.parts', out, *command(out))
+    result = run(*command(out))
     assert result.returncode == 0, result.stderr
     files = {p.relative_to(whole) for p in whole.rglob('*') if p.is_file()}
     assert len(files) == 340

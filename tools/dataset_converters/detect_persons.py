@@ -1,7 +1,8 @@
-r"""Finds the people in images, once, and writes their boxes to a file.
+r"""Find the people in images, once, and write their boxes to a file.
 
-Goes on where it was killed. Images come from folders, which are searched, or
-annotation files (EmoSet's, OpenMMLab 2.0, COCO, or text with a path a line).
+A run that was killed resumes where it was. Images come from folders, which
+are searched, or annotation files (EmoSet's, OpenMMLab 2.0, COCO, or text with
+a path per line).
 
 Examples:
     python tools/dataset_converters/detect_persons.py data/EmoSet-118K \
@@ -56,7 +57,7 @@ def parse_args() -> argparse.Namespace:
         '--workers',
         type=int,
         default=min(8, os.cpu_count() or 1),
-        help='processes that load images, for each detector (%(default)s)',
+        help='processes that load images, per detector (%(default)s)',
     )
     parser.add_argument('--device', help='cuda if there is one, or cpu')
     parser.add_argument(
@@ -113,7 +114,7 @@ def main() -> None:
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f'{type(error).__name__}: {error}')
     except KeyboardInterrupt:
-        print('\nInterrupted: the same command goes on.', file=sys.stderr)
+        print('\nInterrupted: repeat the command to resume.', file=sys.stderr)
         os._exit(130)
     if metainfo is not None:
         print_summary(metainfo, args.out, images.root)

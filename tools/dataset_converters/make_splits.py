@@ -1,9 +1,9 @@
-r"""Makes train.json, val.json and test.json of a download that has none.
+r"""Make train.json, val.json and test.json for a download that has none.
 
 For CAERS, FI, UnbiasedEmo, Emotion6, HECO and Emo8. Reads every file once,
 leaves broken images out, finds exact copies, and for Emo8 chooses among 20
-divisions the one whose parts agree best in their colors. No image is changed
-or copied. Goes on where it was killed.
+candidates the one whose splits agree best in their colors. No image is
+changed or copied. A run that was killed resumes where it was.
 
 Examples:
     python tools/dataset_converters/make_splits.py FI data/FI
@@ -41,12 +41,12 @@ def parse_args() -> argparse.Namespace:
         type=float,
         nargs=3,
         metavar=('TRAIN', 'VAL', 'TEST'),
-        help="shares, adding up to 1 (the dataset's own)",
+        help="adding up to 1 (the dataset's own)",
     )
     parser.add_argument(
         '--val-from',
         choices=('test', 'train'),
-        help='of CAERS: 34 %% of test or 10 %% of train (test)',
+        help='for CAERS: 34 %% of test or 10 %% of train (test)',
     )
     parser.add_argument(
         '--duplicates',
@@ -59,7 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--candidates',
         type=int,
-        help='divisions to choose from (20 for Emo8, 1 for others)',
+        help='candidates to choose from (20 for Emo8, 1 for others)',
     )
     parser.add_argument(
         '--figure',
@@ -78,7 +78,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def print_counts(counts: dict[str, dict[str, int]]) -> None:
-    """Prints a table of splits and classes."""
+    """Print a table of splits and classes."""
     classes = list(next(iter(counts.values())))
     width = max(map(len, [*classes, 'all']))
     print(' ' * width, *(f'{split:>7}' for split in counts))
@@ -90,7 +90,7 @@ def print_counts(counts: dict[str, dict[str, int]]) -> None:
 
 
 def print_report(made: MadeSplits) -> None:
-    """Prints what was found and chosen."""
+    """Print the findings and the choice."""
     report = made.report
     print_counts(report['counts'])
     broken = report['broken']
@@ -110,7 +110,7 @@ def print_report(made: MadeSplits) -> None:
 
 
 def print_copies(copies: dict, mode: str) -> None:
-    """Prints how many copies there are and what was done with them."""
+    """Print how many copies there are and which were dropped."""
     print(
         f'Groups of exact copies: {copies["groups"]}, of which '
         f'{copies["conflicts"]} with different labels; images dropped: '
@@ -126,13 +126,13 @@ def print_copies(copies: dict, mode: str) -> None:
 
 
 def print_files(made: MadeSplits, args: argparse.Namespace) -> None:
-    """Prints what was written and what to do with it."""
+    """Print the files that were written and the next command."""
     out = args.out or args.root
     if not any(path.suffix == '.json' for path in made.written):
-        print(f'{out}: the files are there already and stay as they are')
+        print(f'{out}: the files exist already and are unchanged')
     for path in made.written:
         print(f'Written: {path}')
-    print(f'All that was found: {out / REPORT}')
+    print(f'Full report: {out / REPORT}')
     print(f'Next: python {_next_command(made, args.root, out)}')
 
 
@@ -151,7 +151,7 @@ def _next_command(made: MadeSplits, root: Path, out: Path) -> str:
 
 def main() -> None:
     args = parse_args()
-    # A name that is not UTF-8 must not end it when all is done.
+    # A name that is not UTF-8 must not fail the command at its end.
     sys.stdout.reconfigure(errors='backslashreplace')
     sys.stderr.reconfigure(errors='backslashreplace')
     try:
@@ -161,7 +161,7 @@ def main() -> None:
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f'{type(error).__name__}: {error}')
     except KeyboardInterrupt:
-        print('\nInterrupted: the same command goes on.', file=sys.stderr)
+        print('\nInterrupted: repeat the command to resume.', file=sys.stderr)
         os._exit(130)
 
 

@@ -1,8 +1,8 @@
-r"""Makes a data set that is ready for training from an EmoSet download.
+r"""Turn an EmoSet download into a dataset that is ready for training.
 
-Checks every row, image and annotation, makes the images smaller, finds the
-people, and writes one annotation file a split and a report of what was wrong.
-The download is not changed. Goes on where it was killed.
+Checks every row, image and annotation, scales the images down, finds the
+people, and writes one annotation file per split and a report of all problems.
+The download is not changed. A run that was killed resumes where it was.
 
 Examples:
     python tools/dataset_converters/prepare_emoset.py data/EmoSet-118K \
@@ -48,14 +48,14 @@ def parse_args() -> argparse.Namespace:
         '--images',
         choices=IMAGES,
         default='folder',
-        help='write them anew into a folder or an LMDB, or use the original '
-        'ones (%(default)s)',
+        help='write them to a folder or an LMDB, or use the original ones '
+        '(%(default)s)',
     )
     parser.add_argument(
         '--short-side',
         type=int,
         default=320,
-        help='larger images are made smaller, in pixels (%(default)s)',
+        help='larger images are scaled down to it, in pixels (%(default)s)',
     )
     parser.add_argument(
         '--quality', type=int, default=92, help='of JPEG (%(default)s)'
@@ -82,10 +82,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def print_report(report: dict, out: Path) -> bool:
-    """Prints what was done.
+    """Print the counts and the most frequent problems.
 
     Returns:
-        bool: Whether every split file that is there could be read.
+        bool: Whether every existing split file could be read.
     """
     for split, counts in report['counts'].items():
         people = ''
@@ -97,7 +97,7 @@ def print_report(report: dict, out: Path) -> bool:
         )
     problems = read_json(out / REPORT)['problems']
     if not problems:
-        print('Nothing was wrong.')
+        print('No problems.')
         return True
     lost = [p for p in problems if p['consequence'] == SPLIT_LEFT_OUT]
     for entry in lost:
@@ -116,7 +116,7 @@ def print_report(report: dict, out: Path) -> bool:
 
 
 def text_feature_hook(cfg: Config) -> dict:
-    """The settings of a config's TextFeatureHook."""
+    """Return the settings of a config's TextFeatureHook."""
     hooks = [
         *cfg.get('default_hooks', {}).values(),
         *cfg.get('custom_hooks', []),
@@ -180,7 +180,7 @@ def main() -> None:
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f'{type(error).__name__}: {error}')
     except KeyboardInterrupt:
-        print('\nInterrupted: the same command goes on.', file=sys.stderr)
+        print('\nInterrupted: repeat the command to resume.', file=sys.stderr)
         os._exit(130)
 
 
