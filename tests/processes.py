@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import ROOT, environment, execute
+from uniemox_mm.utils.chunked_job import ChunkedJob
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
@@ -38,6 +40,23 @@ def kill_after(chunks: int, parts: Path, out: Path, *arguments) -> None:
         time.sleep(0.001)
     assert process.returncode == -signal.SIGKILL
     wait_until_nobody_works_on(out)
+
+
+@contextlib.contextmanager
+def killed_at(chunk: int) -> Iterator[None]:
+    """Have a resumable job of this process killed when it saves a chunk."""
+
+    def save(job, number, result):
+        if number == chunk:
+            raise KeyboardInterrupt
+        real(job, number, result)
+
+    real, ChunkedJob.save = ChunkedJob.save, save
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield
+    finally:
+        ChunkedJob.save = real
 
 
 def wait_until_nobody_works_on(out: Path) -> None:

@@ -19,12 +19,12 @@ from tests.datasets.miniatures import (
     write_miniature,
 )
 from tests.preparation.split_criterion import criterion
+from tests.processes import killed_at
 from uniemox_mm.datasets.class_folders import LabelledImage
 from uniemox_mm.datasets.splitting import split_images
 from uniemox_mm.preparation import check_image
 from uniemox_mm.preparation import make_splits as module
 from uniemox_mm.preparation.make_splits import split_usable
-from uniemox_mm.utils.chunked_job import ChunkedJob
 
 REPORT = 'splits_report.json'
 FILES = {'train.json', 'val.json', 'test.json', REPORT}
@@ -183,45 +183,37 @@ def test_hash_of_a_split_by_hand(own_mini):
     assert {s for s in SPLITS if before[s] != after[s]} == {'val'}
 
 
-@pytest.mark.parametrize('candidates', [1, 4])
-def test_every_file_is_read_once(own_mini, monkeypatch, candidates):
-    read_files = Counter()
+@pytest.fixture
+def read_files(monkeypatch):
+    """File -> how often it was read."""
+    counts = Counter()
     real = check_image.check_image
-    monkeypatch.setattr(
-        check_image,
-        'check_image',
-        lambda path: read_files.update([path]) or real(path),
-    )
+
+    def check(path):
+        counts[path] += 1
+        return real(path)
+
+    monkeypatch.setattr(check_image, 'check_image', check)
+    return counts
+
+
+@pytest.mark.parametrize('candidates', [1, 4])
+def test_every_file_is_read_once(own_mini, read_files, candidates):
     make('Emo8', own_mini('Emo8'), candidates=candidates)
     assert len(read_files) == 160 and set(read_files.values()) == {1}
 
 
-def test_killed_run_resumes(own_mini, monkeypatch):
+def test_killed_run_resumes(own_mini, monkeypatch, read_files):
     monkeypatch.setattr(module, '_CHUNK', 10)
     root = own_mini('Emo8')
     out = root.parent / 'whole'
     make('Emo8', root, out=out, candidates=3)
-    real = ChunkedJob.save
-
-    def dies(job, chunk, result):
-        if chunk == 5:
-            raise KeyboardInterrupt
-        real(job, chunk, result)
-
-    monkeypatch.setattr(ChunkedJob, 'save', dies)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_at(5):
         make('Emo8', root, candidates=3)
     assert not (root / 'train.json').exists()
-    monkeypatch.setattr(ChunkedJob, 'save', real)
-    paths = []
-    check = check_image.check_image
-    monkeypatch.setattr(
-        check_image,
-        'check_image',
-        lambda path: paths.append(path) or check(path),
-    )
+    read_files.clear()
     make('Emo8', root, candidates=3)
-    assert len(set(paths)) == len(paths) == 110
+    assert len(read_files) == 110 and set(read_files.values()) == {1}
     files = all_files(out)
     assert len(files) == 5
     assert {k: v for k, v in all_files(root).items() if k in files} == files

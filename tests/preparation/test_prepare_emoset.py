@@ -1,6 +1,5 @@
 """From a download to what training reads."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -13,11 +12,11 @@ import pytest
 from drawn_emoset import draw_emoset
 from PIL import Image
 
+from tests.processes import killed_at
 from uniemox_mm.datasets import EmoSet, LoadEmotionImage, PersonCrop, describe
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 from uniemox_mm.preparation import emoset_samples
 from uniemox_mm.preparation.prepare_emoset import prepare_emoset
-from uniemox_mm.utils.chunked_job import ChunkedJob
 
 SPLITS = ('train', 'val', 'test')
 
@@ -332,23 +331,6 @@ def test_damage_is_reported_and_nothing_good_is_lost(tmp_path, images):
             assert box[4] == 0.9
         PersonCrop()(image)
     assert {p: p.read_bytes() for p in before} == before  # the download
-
-
-@contextlib.contextmanager
-def killed_at(chunk):
-    """Have the run killed when it saves a chunk."""
-
-    def save(job, number, result):
-        if number == chunk:
-            raise KeyboardInterrupt
-        real(job, number, result)
-
-    real, ChunkedJob.save = ChunkedJob.save, save
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            yield
-    finally:
-        ChunkedJob.save = real
 
 
 def test_killed_run_resumes_and_finished_one_stays(

@@ -117,7 +117,7 @@ def test_errors_are_one_line(drawn, tmp_path):
     assert line.startswith(f'FileNotFoundError: {drawn}/image: has none of')
     result = run(TOOL, drawn, '--out', tmp_path / 'o', '--config', 'x.py')
     assert result.returncode == 1
-    assert 'without weights finds nothing' in result.stderr
+    assert 'a detector needs weights' in result.stderr
 
 
 def test_the_papers_config_reads_both_forms(drawn, tmp_path):

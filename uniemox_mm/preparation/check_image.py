@@ -22,19 +22,12 @@ _JPEG = ('.jpg', '.jpeg')
 
 @dataclass
 class CheckedImage:
-    """An image that can be used.
+    """An image that can be used."""
 
-    Attributes:
-        content (bytes): The file, as it was or scaled down.
-        suffix (str): What to add to the file's name where it became a JPEG.
-        size (tuple[int, int]): Width and height in pixels, upright by EXIF.
-        original_size (tuple[int, int]): The same, before scaling.
-    """
-
-    content: bytes
-    suffix: str
-    size: tuple[int, int]
-    original_size: tuple[int, int]
+    content: bytes  # of the file, as it was or scaled down
+    suffix: str  # to add to the file's name where it became a JPEG
+    size: tuple[int, int]  # width and height in pixels, upright by EXIF
+    original_size: tuple[int, int]  # the same, before scaling
 
 
 def check_image(
@@ -44,16 +37,8 @@ def check_image(
 
     Images that are small enough stay as they are, byte by byte. Others are
     scaled down (JPEGs partly while decoding, which saves most of the time)
-    and become upright RGB or gray JPEGs.
-
-    Args:
-        path (Path): The file.
-        short_side (int, optional): Upper bound of the shorter side in
-            pixels. Defaults to None, which checks only.
-        quality (int): Of the JPEG, 1 to 95. Defaults to 95.
-
-    Returns:
-        CheckedImage: The image.
+    and become upright RGB or gray JPEGs. Without ``short_side``, the upper
+    bound of the shorter side in pixels, the image is only checked.
 
     Raises:
         ValueError: The file is missing, not an image, truncated, or under 16
@@ -119,34 +104,17 @@ def _check(
     return CheckedImage(out.getvalue(), '', small.size, original)
 
 
+@dataclass
 class ImageFiles(Dataset):
-    """Images that are checked and hashed as they are read.
+    """Images that are checked and hashed as they are read."""
 
-    Args:
-        root (Path): What the names are relative to.
-        names (Sequence[str]): The images.
-        count_colors (Callable, optional): (H, W, 3) BGR pixels -> counts,
-            for which all pixels must be decoded. Defaults to None.
-    """
-
-    def __init__(
-        self,
-        root: Path,
-        names: Sequence[str],
-        count_colors: Callable[[np.ndarray], np.ndarray] | None = None,
-    ) -> None:
-        self.root = root
-        self.names = names
-        self.count_colors = count_colors
+    root: Path
+    names: Sequence[str]
+    # (H, W, 3) BGR pixels -> counts; needs all pixels to be decoded.
+    count_colors: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __getitem__(self, index: int) -> dict:
-        """Read an image.
-
-        Returns:
-            dict: ``problem`` (None for a good image), ``sha256`` of the file
-            and ``colors``, the counts or None. Of a broken image only the
-            problem.
-        """
+        """Return ``problem``, and ``sha256`` and ``colors`` if it is None."""
         try:
             content = check_image(self.root / self.names[index]).content
             counts = None

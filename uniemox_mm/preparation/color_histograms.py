@@ -29,12 +29,6 @@ def count_colors(bgr: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: (3, 256) int64, pixels of each value in red, green and
         blue.
-
-    Example:
-        >>> import numpy as np
-        >>> red = np.full((4, 5, 3), (0, 0, 255), np.uint8)
-        >>> count_colors(red)[:, [0, 255]].tolist()
-        [[0, 20], [20, 0], [20, 0]]
     """
     height, width = bgr.shape[:2]
     step = int(np.ceil(np.sqrt(height * width / _MAX_PIXELS)))
@@ -46,39 +40,20 @@ def count_colors(bgr: np.ndarray) -> np.ndarray:
 
 
 def to_histogram(counts: np.ndarray) -> np.ndarray:
-    """Normalize counts, so that the sizes of images do not matter.
-
-    Args:
-        counts (np.ndarray): (3, 256), of :func:`count_colors`.
-
-    Returns:
-        np.ndarray: (768,) float64; each channel's 256 add up to 1.
-    """
+    """Normalize (3, 256) counts to (768,); each channel adds up to 1."""
     return (counts / counts.sum(axis=1, keepdims=True)).ravel()
 
 
 @dataclass(frozen=True)
 class ColorPlane:
-    """Images as points, by their colors.
+    """Images as points, by their colors."""
 
-    Attributes:
-        points (np.ndarray): (N, 2) principal components.
-        explained (np.ndarray): (2,) fraction of the variance of each.
-    """
-
-    points: np.ndarray
-    explained: np.ndarray
+    points: np.ndarray  # (N, 2) principal components
+    explained: np.ndarray  # (2,) fraction of the variance of each
 
 
 def project(histograms: np.ndarray) -> ColorPlane:
-    """Reduce color histograms to two principal components.
-
-    Args:
-        histograms (np.ndarray): (N, 768), one row per image, N >= 2.
-
-    Returns:
-        ColorPlane: The images in the given order.
-    """
+    """Reduce (N, 768) histograms, N >= 2, to two principal components."""
     # The other solvers choose by size, and one of them at random.
     pca = PCA(_COMPONENTS, svd_solver='full')
     with np.errstate(invalid='ignore'):  # 0 / 0 where all are the same
@@ -99,15 +74,7 @@ def disagreement(
         mean over the pairs of splits of sum_c w_c W / s_c / sum_c w_c
 
     which is 0 for equal distributions, and 1 for those that are one standard
-    deviation apart.
-
-    Args:
-        plane (ColorPlane): Where the images are.
-        splits (Mapping[str, Sequence[int]]): Split -> rows of its images, at
-            least one.
-
-    Returns:
-        float: The mean, 0 or more.
+    deviation apart. ``splits`` maps each to the rows of its images.
     """
     spread = plane.points.std(axis=0)
     distances = []

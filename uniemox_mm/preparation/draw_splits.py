@@ -31,14 +31,7 @@ def draw_splits(
     One panel shows all images and one each split, with the same axes. At
     most 150 images of an emotion are drawn in each, chosen at random. The
     few outliers are cut off, since they would squeeze all others together.
-
-    Args:
-        path (Path): The file, a PNG of 1600 x 520 pixels.
-        plane (ColorPlane): Where the images are.
-        labels (Sequence[int]): Class of each image.
-        splits (Mapping[str, Sequence[int]]): Split -> rows of its images.
-        classes (Sequence[str]): Names of the classes.
-        title (str): The title.
+    ``labels`` are per image; ``splits`` maps each to the rows of its images.
     """
     figure = Figure(
         figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI),

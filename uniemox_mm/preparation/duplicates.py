@@ -18,15 +18,10 @@ _RULE = (
 
 @dataclass(frozen=True)
 class CopyGroup:
-    """Images whose files are equal, byte by byte.
+    """Images whose files are equal, byte by byte."""
 
-    Attributes:
-        sha256 (str): Of the file.
-        images (tuple[tuple[str, LabelledImage], ...]): Two or more, each
-            with its split, in the order of the splits.
-    """
-
-    sha256: str
+    sha256: str  # of the file
+    # Two or more, each with its split, in the order of the splits.
     images: tuple[tuple[str, LabelledImage], ...]
 
     def of(self, split: str) -> list[LabelledImage]:
@@ -42,15 +37,7 @@ class CopyGroup:
 def find_copies(
     splits: Mapping[str, Sequence[LabelledImage]], hashes: Mapping[str, str]
 ) -> list[CopyGroup]:
-    """Group the images that occur more than once.
-
-    Args:
-        splits (Mapping[str, Sequence[LabelledImage]]): Split -> its images.
-        hashes (Mapping[str, str]): Name of an image -> hash of its file.
-
-    Returns:
-        list[CopyGroup]: By the first image of each.
-    """
+    """Group the images that occur more than once, by their files' hashes."""
     found = defaultdict(list)
     for split in SPLITS:
         for image in splits[split]:
@@ -68,9 +55,6 @@ def copies_to_drop(groups: Sequence[CopyGroup]) -> dict[str, str]:
     An image that is also in a later split is dropped. Of the others within a
     split the first stays, or none where their labels differ, since nobody
     knows which is right.
-
-    Args:
-        groups (Sequence[CopyGroup]): Of :func:`find_copies`.
 
     Returns:
         dict[str, str]: Name of an image -> why it is dropped.
@@ -107,11 +91,6 @@ def describe_copies(
     classes: Sequence[str],
 ) -> dict:
     """Describe groups of copies for the report.
-
-    Args:
-        groups (Sequence[CopyGroup]): Of :func:`find_copies`.
-        dropped (Mapping[str, str]): Name of a dropped image -> reason.
-        classes (Sequence[str]): Names of the classes.
 
     Returns:
         dict: ``groups``, how many; ``inside``: split -> groups with several

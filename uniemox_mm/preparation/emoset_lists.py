@@ -21,16 +21,7 @@ def problem(file: str | Path, what: str, consequence: str) -> dict[str, str]:
 def read_lists(
     root: Path, splits: Sequence[str]
 ) -> tuple[dict[str, list[EmoSetRow]], list[dict]]:
-    """Read split files without the rows that have a problem.
-
-    Args:
-        root (Path): The download.
-        splits (Sequence[str]): The splits to read.
-
-    Returns:
-        tuple[dict[str, list[EmoSetRow]], list[dict]]: The good rows of each
-        split that can be read, and the problems.
-    """
+    """Return the good rows of each readable split file, and the problems."""
     problems: list[dict] = []
     rows: dict[str, list[EmoSetRow]] = {}
     listed: dict[str, str] = {}
@@ -67,13 +58,17 @@ def read_lists(
     return rows, problems
 
 
-def sha256_of_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
-    """Hash the split files that exist."""
-    return {
-        split: sha256_file(root / f'{split}.json')
-        for split in splits
-        if (root / f'{split}.json').is_file()
-    }
+def hash_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
+    """Hash the split files that exist, of which there must be one."""
+    files = {split: root / f'{split}.json' for split in splits}
+    hashes = {s: sha256_file(f) for s, f in files.items() if f.is_file()}
+    if not hashes:
+        raise FileNotFoundError(
+            f'{root}: has none of {", ".join(f.name for f in files.values())}'
+            '; expected the folder that EmoSet-118K was unzipped to, and '
+            f'splits of {", ".join(SPLITS)}'
+        )
+    return hashes
 
 
 def _tidy(row: EmoSetRow) -> EmoSetRow:
@@ -111,13 +106,13 @@ def _check_info(root: Path) -> list[dict]:
 
 
 def _unlisted(root: Path, listed: Iterable[str]) -> list[dict]:
-    """Folders with files that no split names."""
+    """Report folders with files that no split names."""
     known = set(listed)
-    unknown: Counter[Path] = Counter()
-    for folder in sorted((root / 'image').glob('*')):
-        for image in folder.iterdir() if folder.is_dir() else ():
-            if image.relative_to(root).as_posix() not in known:
-                unknown[folder] += 1
+    unknown = Counter(
+        image.parent
+        for image in sorted((root / 'image').glob('*/*'))
+        if image.relative_to(root).as_posix() not in known
+    )
     return [
         problem(folder, f'{n} of its files are in no split', 'not used')
         for folder, n in unknown.items()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from torch.utils.data import Dataset
@@ -21,6 +22,7 @@ LMDB = 'image.lmdb'
 IMAGES = ('folder', 'lmdb', 'original')
 
 
+@dataclass
 class EmoSetSamples(Dataset):
     """EmoSet's samples, checked as they are read.
 
@@ -35,22 +37,12 @@ class EmoSetSamples(Dataset):
         quality (int): JPEG quality of images that are scaled down.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        out: Path,
-        rows: Sequence[EmoSetRow],
-        *,
-        images: str,
-        short_side: int | None,
-        quality: int,
-    ) -> None:
-        self.root = root
-        self.out = out
-        self.rows = rows
-        self.images = images
-        self.short_side = short_side
-        self.quality = quality
+    root: Path
+    out: Path
+    rows: Sequence[EmoSetRow]
+    images: str
+    short_side: int | None
+    quality: int
 
     def __getitem__(self, index: int) -> dict:
         """Read a sample.
@@ -106,10 +98,6 @@ def read_attributes(root: Path, row: EmoSetRow) -> tuple[dict, list[dict]]:
 
     An annotation that belongs to another image or emotion is not used at
     all; of others only the attributes that are wrong are left out.
-
-    Args:
-        root (Path): The download.
-        row (EmoSetRow): The image's row.
 
     Returns:
         tuple[dict, list[dict]]: Attributes that :func:`describe` takes, and

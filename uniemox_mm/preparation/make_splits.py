@@ -300,17 +300,11 @@ def _start_job(out: Path, images: ImageList, colors: bool) -> ChunkedJob:
 
 @dataclass(frozen=True)
 class _ReadFiles:
-    """Results of reading a download's files.
+    """Results of reading a download's files."""
 
-    Attributes:
-        hashes (dict[str, str]): Name of each good image -> SHA-256.
-        broken (dict[str, str]): Name of each other one -> problem.
-        histograms (np.ndarray): (len(hashes), 768) color histograms, in the
-            order of ``hashes``, or (0, 768) without colors.
-    """
-
-    hashes: dict[str, str]
-    broken: dict[str, str]
+    hashes: dict[str, str]  # name of each good image -> SHA-256
+    broken: dict[str, str]  # name of each other one -> problem
+    # (len(hashes), 768), in the order of hashes; (0, 768) without colors.
     histograms: np.ndarray
 
     def rows_of(
@@ -355,18 +349,11 @@ def _read_files(
 
 @dataclass(frozen=True)
 class UsableSplits:
-    """Training, validation and test.
-
-    Attributes:
-        splits (dict[str, list[LabelledImage]]): Split -> its images.
-        copies (list[CopyGroup]): Images that occur more than once, before
-            any were dropped.
-        dropped (dict[str, str]): Name of a dropped copy -> why.
-    """
+    """Training, validation and test."""
 
     splits: dict[str, list[LabelledImage]]
-    copies: list[CopyGroup]
-    dropped: dict[str, str]
+    copies: list[CopyGroup]  # before any were dropped
+    dropped: dict[str, str]  # name of a dropped copy -> why
 
 
 def split_usable(
@@ -380,18 +367,8 @@ def split_usable(
 
     So one broken file more or less moves no other image to another split,
     and the splits are those that the dataset makes in memory, except for the
-    images that are left out.
-
-    Args:
-        images (Sequence[LabelledImage]): All images.
-        ratios (Ratios): Part -> split -> ratio.
-        seed (int): Of the split.
-        hashes (Mapping[str, str]): Name of each good image -> hash of its
-            file.
-        drop (bool): Whether to drop copies (:func:`copies_to_drop`).
-
-    Returns:
-        UsableSplits: The splits.
+    images that are left out. ``hashes`` has the good images only; ``drop``
+    applies :func:`copies_to_drop`.
 
     Raises:
         ValueError: A split is empty, or the ratios do not add up to 1.

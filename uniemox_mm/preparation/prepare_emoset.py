@@ -26,7 +26,7 @@ from uniemox_mm.utils.json_files import (
 )
 from uniemox_mm.utils.sha256_file import sha256_file
 
-from .emoset_lists import SPLITS, read_lists, sha256_of_lists
+from .emoset_lists import SPLITS, hash_lists, read_lists
 from .emoset_samples import IMAGES, LMDB, EmoSetSamples, fit_boxes
 from .write_person_boxes import write_person_boxes
 
@@ -105,7 +105,7 @@ def prepare_emoset(
     side = None if images == 'original' else short_side
     settings = dict(
         root=str(root),
-        lists_sha256=_hash_lists(root, splits),
+        lists_sha256=hash_lists(root, splits),
         images=images,
         short_side=side,
         quality=quality if side else None,
@@ -178,17 +178,6 @@ def prepare_emoset(
     return report
 
 
-def _hash_lists(root: Path, splits: Sequence[str]) -> dict[str, str]:
-    hashes = sha256_of_lists(root, splits)
-    if not hashes:
-        raise FileNotFoundError(
-            f'{root}: has none of {", ".join(f"{s}.json" for s in splits)}; '
-            'expected the folder that EmoSet-118K was unzipped to, and splits '
-            f'of {", ".join(SPLITS)}'
-        )
-    return hashes
-
-
 def _finished(out: Path, settings: dict) -> dict | None:
     """Return the report of an earlier run with the same settings."""
     if out.exists() and not out.is_dir():
@@ -253,7 +242,7 @@ def _read_images(
 
 
 def _records(job: ChunkedJob) -> Iterator[dict]:
-    """Return what is known of all images, in order."""
+    """Return the records of all images, in order."""
     return chain.from_iterable(job.results())
 
 

@@ -18,10 +18,6 @@ def sha256_of_split(
 ) -> str:
     """Hash the content of a split, independent of the order.
 
-    Args:
-        images (Iterable[LabelledImage]): Its images.
-        hashes (Mapping[str, str]): Name of an image -> SHA-256 of its file.
-
     Returns:
         str: SHA-256 of the lines ``name<tab>label<tab>hash<newline>`` in
         UTF-8, sorted.
@@ -41,14 +37,7 @@ def write_split_files(
     splits: Mapping[str, Sequence[LabelledImage]],
     report: dict,
 ) -> None:
-    """Write all files to a folder of their own.
-
-    Args:
-        folder (Path): The folder, which is emptied first.
-        settings (dict): The metainfo, without split and hash.
-        splits (Mapping[str, Sequence[LabelledImage]]): Split -> its images.
-        report (dict): The report, with ``sha256`` of each split.
-    """
+    """Write all files to a folder of their own, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     for split, images in splits.items():
         write_openmmlab(
@@ -69,12 +58,8 @@ def publish(finished: Path, out: Path, overwrite: bool) -> list[Path]:
     Existing files with the same content stay. Where a split file differs
     nothing happens, or with ``overwrite`` all old split files go before the
     first new one comes: a process killed in between leaves some of the
-    files, which nothing reads, but no mixture of two splits.
-
-    Args:
-        finished (Path): A folder with the files, on the disk of ``out``.
-        out (Path): The folder for them.
-        overwrite (bool): Whether to replace split files that differ.
+    files, which nothing reads, but no mixture of two splits. ``finished``
+    must be on the disk of ``out``.
 
     Returns:
         list[Path]: The files that are new or changed.

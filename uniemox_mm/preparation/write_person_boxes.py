@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
+from mmengine.dist import barrier, get_rank, get_world_size
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -70,15 +70,15 @@ def write_person_boxes(
     )
     parts = out.with_name(f'{out.name}.parts')
     finished = _finished(out, settings)
-    _wait_for_all()  # no process may write before all have checked
+    barrier()  # no process may write before all have checked
     if finished:
-        if not _rank():  # it may have been killed just before it did this
+        if not get_rank():  # it may have been killed just before it did this
             shutil.rmtree(parts, ignore_errors=True)
-        return finished if not _rank() else None
+        return finished if not get_rank() else None
     job = ChunkedJob(parts, settings, -(-count // size))
     _detect(images, detector, job, workers)
-    _wait_for_all()
-    if _rank():
+    barrier()
+    if get_rank():
         return None
     metainfo = {**settings, **_summary(job)}
     if metainfo['bad_images'] == count:
@@ -99,7 +99,6 @@ def _detect(
     images: ImageList, detector: PersonDetector, job: ChunkedJob, workers: int
 ) -> None:
     """Find the people in this process's chunks that are not done."""
-    world = dist.get_world_size() if dist.is_initialized() else 1
     chunks = chunk_ranges(len(images.names), detector.batch_size)
     start = clock = time.perf_counter()
     waited, done = 0.0, 0
@@ -109,15 +108,15 @@ def _detect(
         chunks,
         workers=workers,
         description='finding people',
-        own=range(_rank(), job.chunks, world),
-        show_progress=not _rank(),
+        own=range(get_rank(), job.chunks, get_world_size()),
+        show_progress=not get_rank(),
     ):
         waited += time.perf_counter() - clock
         names = [images.names[i] for i in chunks[number]]
         job.save(number, _entries(detector, names, loaded))
         done += len(names)
         clock = time.perf_counter()
-    if done and not _rank():
+    if done and not get_rank():
         seconds = time.perf_counter() - start
         tqdm.write(
             f'{done} images in {seconds:.1f} s, {done / seconds:.1f} per '
@@ -126,12 +125,7 @@ def _detect(
 
 
 class PreprocessedImages(Dataset):
-    """Images, preprocessed for the detector.
-
-    Args:
-        images (ImageList): The images.
-        pipeline (Compose): :attr:`PersonDetector.pipeline`.
-    """
+    """Images, preprocessed by a detector's pipeline."""
 
     def __init__(self, images: ImageList, pipeline) -> None:
         self.images = images
@@ -170,7 +164,7 @@ def _entries(
 
 
 def _plain(boxes) -> list[list[float]]:
-    """Boxes in hundredths of a pixel, scores in ten-thousandths."""
+    """Round boxes to hundredths of a pixel, scores to ten-thousandths."""
     return [
         [round(float(v), 2) for v in box[:4]] + [round(float(box[4]), 4)]
         for box in boxes
@@ -178,6 +172,7 @@ def _plain(boxes) -> list[list[float]]:
 
 
 def _summary(job: ChunkedJob) -> dict:
+    """Count the people and the bad images."""
     counts: Counter[int] = Counter()
     bad = 0
     for chunk in job.results():
@@ -205,12 +200,3 @@ def _finished(out: Path, settings: dict) -> dict | None:
         FileExistsError,
     )
     return before
-
-
-def _rank() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
-def _wait_for_all() -> None:
-    if dist.is_initialized():
-        dist.barrier()

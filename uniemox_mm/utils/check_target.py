@@ -6,10 +6,6 @@ from pathlib import Path
 def check_target(target: Path, folder: bool = False) -> None:
     """Refuse a name that cannot be written, before anything is computed.
 
-    Args:
-        target (Path): What is to be written.
-        folder (bool): Whether it is a folder. Defaults to False.
-
     Raises:
         ValueError: There is something else under this name, or one of the
             folders above it is a file.

@@ -54,25 +54,25 @@ class ChunkedJob:
         )
 
     def todo(self) -> list[int]:
-        """The chunks that are not done."""
+        """Return the chunks that are not done."""
         done = {path.name for path in self.folder.iterdir()}
         chunks = range(self.chunks)
         return [i for i in chunks if self._path(i).name not in done]
 
     def save(self, chunk: int, result: Any) -> None:
-        """Keeps the result of a chunk, which must be plain JSON."""
+        """Keep the result of a chunk, which must be plain JSON."""
         _write(self._path(chunk), json.dumps(result))
 
     def result(self, chunk: int) -> Any:
-        """The result of a chunk that is done."""
+        """Return the result of a chunk that is done."""
         return json.loads(self._path(chunk).read_text(encoding='utf-8'))
 
     def results(self) -> Iterator[Any]:
-        """The results in order, one in memory at a time."""
+        """Return the results in order, one in memory at a time."""
         return map(self.result, range(self.chunks))
 
     def remove(self) -> None:
-        """Removes the folder once its results are used."""
+        """Remove the folder once its results are used."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, chunk: int) -> Path:

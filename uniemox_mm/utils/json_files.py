@@ -11,12 +11,6 @@ from .atomic_files import atomic_file
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
-    Args:
-        path (str | Path): The file.
-
-    Returns:
-        Any: Its content.
-
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is not JSON; the message names it.
@@ -47,13 +41,8 @@ def write_json_list(
 ) -> None:
     """Write an object whose last value is a long list, atomically.
 
-    One entry per line, and never more than one in memory.
-
-    Args:
-        path (str | Path): The file.
-        head (dict): The values before the list.
-        name (str): The key of the list.
-        entries (Iterable[dict]): The list.
+    One entry per line, and never more than one in memory. ``head`` has the
+    values before the list, whose key is ``name``.
     """
     with atomic_file(path) as file:
         file.write('{')

@@ -6,15 +6,7 @@ from collections.abc import Iterable
 def markdown_table(
     header: Iterable[object], rows: Iterable[Iterable[object]]
 ) -> str:
-    """Format a table.
-
-    Args:
-        header (Iterable): Names of the columns.
-        rows (Iterable[Iterable]): The cells of each row, as text or anything
-            that ``str`` makes text of. Vertical bars in them are escaped.
-
-    Returns:
-        str: One line a row, without a line break at the end.
+    """Format a table, one line per row; vertical bars are escaped.
 
     Example:
         >>> print(markdown_table(['class', 'images'], [['awe', 3]]))

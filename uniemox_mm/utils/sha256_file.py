@@ -5,14 +5,7 @@ from pathlib import Path
 
 
 def sha256_file(path: str | Path) -> str:
-    """Compute the SHA-256 of a file of any size.
-
-    Args:
-        path (str | Path): The file.
-
-    Returns:
-        str: 64 hexadecimal digits.
-    """
+    """Compute the SHA-256 of a file of any size, as 64 hex digits."""
     with Path(path).open('rb') as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

@@ -2,13 +2,7 @@
 
 
 def printable(text: object) -> str:
-    r"""Escape what a terminal would obey rather than show.
-
-    Args:
-        text (object): Anything, such as a name out of a file.
-
-    Returns:
-        str: The text, with escapes instead of control characters.
+    r"""Escape control characters, which a terminal would obey.
 
     Example:
         >>> from uniemox_mm.utils.terminal_text import printable
