@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from drawn_emoset import draw_class_folders
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from mmengine.runner import Runner
 from sklearn.manifold import TSNE
 from sklearn.metrics import pairwise_distances
@@ -125,21 +124,12 @@ def test_models_without_classes_are_refused(work_dir):
         embed_split(model)
 
 
-def test_colors_are_by_class(tmp_path, monkeypatch):
-    figures = []
-    save = Figure.savefig
-
-    def keep(figure, *args, **options):
-        figures.append(figure)
-        save(figure, *args, **options)
-
-    monkeypatch.setattr(Figure, 'savefig', keep)
+def test_colors_are_by_class():
     points = np.arange(12.0).reshape(6, 2)
     labels = np.array([2, 0, 1, 1, 0, 2])
     classes = ('joy', 'fear', 'awe')
     found = Embedding(points, labels, classes, 'FI', 0.25)
-    draw_embeddings(tmp_path / 'e.png', dict(a=found, b=found), 'UMAP', 'val')
-    (figure,) = figures
+    figure = draw_embeddings(dict(a=found, b=found), 'UMAP', 'val')
     assert figure.get_suptitle() == 'UMAP of 6 images, FI val'
     shown = {
         entry.get_text(): to_rgba(handle.get_color())
@@ -161,5 +151,7 @@ def test_colors_are_by_class(tmp_path, monkeypatch):
             assert tuple(color[:3]) == shown[classes[label]][:3]
     other = Embedding(points, labels, ('x', 'y', 'z'), 'FI', 0.0)
     with pytest.raises(ValueError, match='embedded with different classes'):
-        draw_embeddings(tmp_path / 'f.png', dict(a=found, b=other), '', '')
-    assert not (tmp_path / 'f.png').exists()
+        draw_embeddings(dict(a=found, b=other), '', '')
+    single = Embedding(points, labels, classes, 'FI', float('nan'))
+    (axis,) = draw_embeddings(dict(a=single), 't-SNE', 'val').axes
+    assert axis.get_title() == 'a'

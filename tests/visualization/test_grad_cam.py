@@ -161,13 +161,15 @@ def test_the_only_bright_patch_is_found(patch):
 
 
 @pytest.mark.parametrize(
-    ('cfg', 'layer', 'grid'),
+    ('cfg', 'channels', 'size', 'layer', 'grid'),
     [
-        (dict(type='VGG', depth=11, num_classes=8), 'backbone.features.12', 7),
+        (
+            dict(type='VGG', depth=11, num_classes=8),
+            *(None, 224, 'backbone.features.12', 7),
+        ),
         (
             dict(type='DenseNet', arch='121', out_indices=(3,)),
-            'backbone.transitions.3',
-            2,
+            *(1024, 64, 'backbone.transitions.3', 2),
         ),
         (
             dict(
@@ -178,8 +180,7 @@ def test_the_only_bright_patch_is_found(patch):
                 img_size=64,
                 window_size=2,
             ),
-            'backbone.norm3',
-            2,
+            *(64, 64, 'backbone.norm3', 2),
         ),
         (
             dict(
@@ -189,32 +190,23 @@ def test_the_only_bright_patch_is_found(patch):
                 patch_size=16,
                 out_type='avg_featmap',
             ),
-            'backbone.layers.1.ln1',
-            4,
+            *(32, 64, 'backbone.layers.1.ln1', 4),
         ),
     ],
 )
-def test_default_layers_of_other_networks(cfg, layer, grid):
+def test_default_layers_of_other_networks(cfg, channels, size, layer, grid):
     torch.manual_seed(0)
-    channels = dict(VGG=8, DenseNet=1024, SwinTransformer=64, BEiTViT=32)
+    head = dict(type='LinearClsHead', num_classes=8, in_channels=channels)
+    pooled = cfg['type'] not in ('VGG', 'BEiTViT')
     model = build(
         dict(
             type='ImageClassifier',
             backbone=cfg,
-            neck=None
-            if cfg['type'] in ('VGG', 'BEiTViT')
-            else dict(type='GlobalAveragePooling'),
-            head=dict(type='ClsHead')
-            if cfg['type'] == 'VGG'
-            else dict(
-                type='LinearClsHead',
-                num_classes=8,
-                in_channels=channels[cfg['type']],
-            ),
+            neck=dict(type='GlobalAveragePooling') if pooled else None,
+            head=head if channels else dict(type='ClsHead'),
         ),
         data_preprocessor=PIXELS,
     ).eval()
-    size = 224 if cfg['type'] == 'VGG' else 64
     found = grad_cam(model, images(1, size))
     assert found.heatmaps.shape == (1, size, size)
     assert found.layer == layer

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from uniemox_mm.visualization.training_curves import (
     draw_training_curves,
@@ -76,28 +75,17 @@ def test_broken_and_missing_logs_are_named(tmp_path):
         read_training_log(tmp_path / 'c')
 
 
-def test_lines_are_the_numbers_and_runs_keep_their_colors(
-    tmp_path, monkeypatch
-):
-    figures = []
-    save = Figure.savefig
-
-    def keep(figure, *args, **options):
-        figures.append(figure)
-        save(figure, *args, **options)
-
-    monkeypatch.setattr(Figure, 'savefig', keep)
+def test_lines_are_the_numbers_and_runs_keep_their_colors(tmp_path):
     one = [step(1, loss=3.0, lr=0.1), step(2, loss=2.0, lr=0.2)]
     two = [step(1, loss=5.0, loss_rec=4.0), {'accuracy/top1': 9.0, 'step': 1}]
     logs = {
         'one': read_training_log(write_log(tmp_path / '1', 'a', one)),
         'two': read_training_log(write_log(tmp_path / '2', 'a', two)),
     }
-    draw_training_curves(tmp_path / 'c.png', logs)
-    (figure,) = figures
+    figure = draw_training_curves(logs)
     top1 = 'accuracy/top1 (%)'
     panels = {axis.get_title(): axis for axis in figure.axes}
-    assert list(panels) == ['loss', 'loss_rec', 'lr', top1]
+    assert list(panels) == ['loss', 'loss_rec', 'learning rate', top1]
     drawn = {
         (title, line.get_label()): line.get_xydata().tolist()
         for title, axis in panels.items()
@@ -108,7 +96,7 @@ def test_lines_are_the_numbers_and_runs_keep_their_colors(
         ('loss', 'one'): [[1, 3], [2, 2]],
         ('loss', 'two'): [[1, 5]],
         ('loss_rec', 'two'): [[1, 4]],
-        ('lr', 'one'): [[1, 0.1], [2, 0.2]],
+        ('learning rate', 'one'): [[1, 0.1], [2, 0.2]],
         (top1, 'two'): [[1, 9]],
     }
     colors = [to_hex('C0'), to_hex('C1')]

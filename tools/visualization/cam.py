@@ -17,10 +17,7 @@ from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.load_model import check_classifies, load_model
-from uniemox_mm.apis.name_checkpoints import (
-    add_checkpoints,
-    name_checkpoints,
-)
+from uniemox_mm.apis.name_checkpoints import add_checkpoints, name_checkpoints
 from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.visualization.grad_cam import draw_grad_cam
 

@@ -18,10 +18,8 @@ from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.load_model import load_model
-from uniemox_mm.apis.name_checkpoints import (
-    add_checkpoints,
-    name_checkpoints,
-)
+from uniemox_mm.apis.name_checkpoints import add_checkpoints, name_checkpoints
+from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.visualization.embeddings import draw_embeddings, embed_split
 
 TITLES = dict(tsne='t-SNE', umap='UMAP')
@@ -89,9 +87,10 @@ def main() -> None:
                 f'{checkpoint.name}: silhouette {embedding.silhouette:.3f} '
                 f'on {len(embedding.labels)} images of {args.split}'
             )
-        draw_embeddings(args.out, found, TITLES[args.method], args.split)
+        figure = draw_embeddings(found, TITLES[args.method], args.split)
     except (OSError, ValueError, ImportError) as error:
         sys.exit(str(error))
+    save_figure(args.out, figure)
     print(f'{TITLES[args.method]}: {args.out}')
 
 

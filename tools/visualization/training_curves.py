@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.utils.short_names import short_names
 from uniemox_mm.visualization.training_curves import (
     draw_training_curves,
@@ -39,7 +40,7 @@ def main() -> None:
         }
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    draw_training_curves(args.out, logs)
+    save_figure(args.out, draw_training_curves(logs))
     print(f'Training curves: {args.out}')
 
 

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.models import BaseClassifier
+from mmpretrain.registry import DATASETS
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from uniemox_mm.engine.launch import fit_to_machine
 from uniemox_mm.evaluation.features import extract_features
-from uniemox_mm.utils.figures import save_figure
 
 _MIN_IMAGES = 4
 _PANEL = 4.6  # inches
@@ -85,8 +84,6 @@ def embed_split(
     reduce = reduction(method, seed, perplexity)
     loader = _build_loader(model, split, limit, seed)
     dataset: Any = loader.dataset
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner  # of a wrapper or a subset
     model = model.to(torch.device(get_device()))
     features, labels = extract_features(model, loader, title)
     found = len(set(labels))
@@ -95,15 +92,15 @@ def embed_split(
             f'{split} has {len(features)} images of {found} classes; expected '
             f'at least {_MIN_IMAGES} images of 2 classes'
         )
-    defined = found < len(labels)
+    silhouette = float('nan')
+    if found < len(labels):
+        silhouette = float(silhouette_score(features, labels))
     return Embedding(
-        points=reduce(features),
-        labels=labels,
-        classes=tuple(dataset.metainfo['classes']),
-        dataset=type(dataset).__name__,
-        silhouette=float(silhouette_score(features, labels))
-        if defined
-        else float('nan'),
+        reduce(features),
+        labels,
+        tuple(dataset.metainfo['classes']),
+        type(dataset).__name__,
+        silhouette,
     )
 
 
@@ -121,19 +118,12 @@ def _build_loader(
     fit_to_machine(cfg, 'none')
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     cfg.test_dataloader.dataset.split = split
-    loader = Runner.build_dataloader(cfg.test_dataloader)
-    dataset: Any = loader.dataset
-    total = len(dataset)
-    if limit is None or limit >= total:
-        return loader
-    rng = np.random.default_rng(seed)
-    rows = sorted(rng.choice(total, limit, replace=False).tolist())
-    return DataLoader(
-        Subset(dataset, rows),
-        batch_size=loader.batch_size,
-        collate_fn=loader.collate_fn,
-        num_workers=loader.num_workers,
-    )
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    if limit is not None and limit < len(dataset):
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(dataset), limit, replace=False)
+        dataset.get_subset_(np.sort(rows).tolist())
+    return Runner.build_dataloader({**cfg.test_dataloader, 'dataset': dataset})
 
 
 def reduction(
@@ -174,19 +164,18 @@ def _tsne(
 
 
 def draw_embeddings(
-    path: str | Path,
-    embeddings: Mapping[str, Embedding],
-    method: str,
-    split: str,
-) -> None:
+    embeddings: Mapping[str, Embedding], method: str, split: str
+) -> Figure:
     """Draw a panel per encoder, with a color per class.
 
     Args:
-        path (str | Path): The file, a PNG.
         embeddings (Mapping[str, Embedding]): Name -> points, all of the same
             classes.
         method (str): Name of the method, for the title.
         split (str): Split of the dataset, for the title.
+
+    Returns:
+        Figure: The panels.
 
     Raises:
         ValueError: The classes differ.
@@ -221,22 +210,23 @@ def draw_embeddings(
             alpha=0.8,
             linewidths=0,
         )
-        axis.set(
-            title=f'{name}, silhouette {found.silhouette:.3f}',
-            xticks=[],
-            yticks=[],
-        )
+        title = name
+        if not np.isnan(found.silhouette):
+            title += f', silhouette {found.silhouette:.3f}'
+        axis.set(title=title, xticks=[], yticks=[])
     handles = [
         Line2D([], [], color=color, marker='o', linestyle='', label=name)
         for name, color in zip(classes, colors, strict=True)
     ]
+    # Rows of equal length, as far as possible.
+    lines = -(-len(classes) // (4 if len(embeddings) == 1 else 6))
     figure.legend(
         handles=handles,
         loc='outside lower center',
-        ncols=min(len(handles), 4 if len(embeddings) == 1 else 6),
+        ncols=-(-len(classes) // lines),
         frameon=False,
     )
-    save_figure(path, figure)
+    return figure
 
 
 def _class_colors(count: int) -> np.ndarray:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.figure import Figure
-
-from uniemox_mm.utils.figures import save_figure
+from matplotlib.ticker import MaxNLocator
 
 # What is logged about the machine, and what only says when.
 _LEFT_OUT = {
@@ -114,9 +113,7 @@ def _append(curves: Curves, entries: list[dict]) -> None:
         curves[name] = before + points
 
 
-def draw_training_curves(
-    path: str | Path, logs: Mapping[str, TrainingLog]
-) -> None:
+def draw_training_curves(logs: Mapping[str, TrainingLog]) -> Figure:
     """Draw a panel for each logged value, with a line for each run.
 
     Losses and learning rates are drawn over the iterations, from 0; metrics
@@ -124,8 +121,10 @@ def draw_training_curves(
     that equal curves remain visible below them.
 
     Args:
-        path (str | Path): The file, a PNG.
         logs (Mapping[str, TrainingLog]): Name -> its curves.
+
+    Returns:
+        Figure: The panels.
     """
     training = {name: log.training for name, log in logs.items()}
     validation = {name: log.validation for name, log in logs.items()}
@@ -150,7 +149,8 @@ def draw_training_curves(
             # The same color in all panels, even if a run is missing in one.
             (line,) = axis.plot(x, y, f'C{number % 10}', marker=marker)
             line.set(label=name, linestyle=_STYLES[number % len(_STYLES)])
-        axis.set(title=_with_unit(title), xlabel=label)
+        axis.set(title=_panel_title(title), xlabel=label)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         if not marker:
             axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
@@ -164,11 +164,13 @@ def draw_training_curves(
             ncols=min(len(names), 6),
             frameon=False,
         )
-    save_figure(path, figure)
+    return figure
 
 
-def _with_unit(title: str) -> str:
-    return f'{title} (%)' if title.startswith(_PERCENT) else title
+def _panel_title(name: str) -> str:
+    if name == 'lr':
+        return 'learning rate'
+    return f'{name} (%)' if name.startswith(_PERCENT) else name
 
 
 def _titles(runs: Mapping[str, Curves]) -> list[str]:
