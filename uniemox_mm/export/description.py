@@ -16,13 +16,9 @@ LIBRARIES = ('pillow', 'cv2')
 # The parts of a config that say how the model is built and trained, but not
 # where files lie.
 _KEPT = (
-    'model',
-    'data_preprocessor',
-    'optim_wrapper',
-    'param_scheduler',
-    'auto_scale_lr',
-    'train_cfg',
-)
+    'model data_preprocessor optim_wrapper param_scheduler auto_scale_lr '
+    'train_cfg'
+).split()
 _FILES = ('checkpoint', 'pretrained')  # arguments of models that name files
 _GRAY_OF_16_BIT = {
     'LoadEmotionImage': 'value / 257, rounded',
@@ -47,21 +43,7 @@ _ONLY = {
 
 
 def describe(model: BaseModel, format: str) -> dict[str, Any]:
-    """Describe an export in plain values.
-
-    Args:
-        model (BaseModel): A classifier, or a model of pretraining, with
-            ``_config``, ``_dataset_meta`` and ``_checkpoint``.
-        format (str): The format of the export.
-
-    Returns:
-        dict[str, Any]: ``format``, ``uniemox_mm`` (the version), ``source``
-        (file and sha256), ``task``, ``classes``, ``preprocessing`` and
-        ``config``, as data: reading it runs nothing.
-
-    Raises:
-        ValueError: As of :func:`describe_preprocessing`.
-    """
+    """Describe an export in plain values: reading them runs nothing."""
     checkpoint = Path(model._checkpoint)
     is_classifier = isinstance(model, BaseClassifier)
     return dict(
@@ -78,25 +60,15 @@ def describe(model: BaseModel, format: str) -> dict[str, Any]:
 def describe_preprocessing(config: Config) -> dict[str, Any]:
     """Describe how a config's test pipeline preprocesses an image.
 
-    Args:
-        config (Config): Of a classifier or of pretraining.
-
-    Returns:
-        dict[str, Any]: ``resize_short_edge`` in pixels, or None where the
-        image is resized to the square of the crop; ``center_crop`` in
-        pixels; ``interpolation``; ``library`` that resizes; ``mean`` and
-        ``std`` of pixels between 0 and 1; ``channels``, RGB or BGR; and what
-        happens to a file's ``exif_orientation``, ``gray_of_16_bit`` and
-        ``alpha``.
+    Sizes are in pixels, ``resize_short_edge`` None where the image is resized
+    to the square of the crop; ``mean`` and ``std`` are of pixels between 0
+    and 1.
 
     Raises:
         ValueError: The pipeline does something that this cannot describe.
     """
-    normalization = (
-        config.model.get('data_preprocessor')
-        or config.get('data_preprocessor')
-        or {}
-    )
+    of_model = config.model.get('data_preprocessor')
+    normalization = of_model or config.get('data_preprocessor') or {}
     mean, std = normalization.get('mean'), normalization.get('std')
     if mean is None or std is None:
         raise ValueError(

@@ -64,10 +64,7 @@ def check_export(
 ) -> None:
     """Refuse a target that cannot be written, before anything is loaded.
 
-    Args:
-        checkpoint (str | Path): The file to export.
-        target (str | Path): The file, or timm's folder, to write.
-        format (str): A key of :data:`EXPORT_FORMATS`.
+    See :func:`export_model` for arguments.
 
     Raises:
         ValueError: There is something else under this name, it has another
@@ -87,12 +84,10 @@ def check_export(
 def to_safetensors(
     model: BaseModel, description: dict[str, Any]
 ) -> tuple[bytes, dict[str, Any]]:
-    """Convert a model to safetensors with every weight.
+    """Convert a model to safetensors, decoder, fusion and head too.
 
-    Decoder, fusion and head are in it too, by MMPretrain's names, so that
-    training can go on elsewhere. ``read_checkpoint`` and ``convert.py`` give
-    the same weights back, bit by bit. See :data:`EXPORT_FORMATS` for
-    arguments and results.
+    ``read_checkpoint`` and ``convert.py`` give the same weights back, bit by
+    bit.
     """
     weights = {
         key: value.contiguous().clone()  # several may share one storage
@@ -105,15 +100,10 @@ def to_safetensors(
     return content, description
 
 
+Converter = Callable[[BaseModel, dict[str, Any]], tuple[bytes, dict[str, Any]]]
 # Format -> suffix of its file, and a function that converts a model, given
 # the description of the export, to the content of the file and of its JSON.
-EXPORT_FORMATS: dict[
-    str,
-    tuple[
-        str,
-        Callable[[BaseModel, dict[str, Any]], tuple[bytes, dict[str, Any]]],
-    ],
-] = {
+EXPORT_FORMATS: dict[str, tuple[str, Converter]] = {
     'safetensors': ('.safetensors', to_safetensors),
     'timm': ('', to_timm),  # a folder
     'onnx': ('.onnx', to_onnx),

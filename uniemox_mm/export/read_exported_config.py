@@ -105,8 +105,8 @@ def _part(value: Any, place: str) -> dict[str, Any]:
         if key in _DROPPED or (key, item) == ('_scope_', 'mmpretrain'):
             continue
         where = f'{place}.{key}'
-        # Keys with _ are MMEngine's own, and those that are no plain names
-        # would be code in a config that is dumped.
+        # Keys with _ are MMEngine's own; other than plain names would be
+        # code in a config that is dumped.
         if key in _REFUSED or key[:1] == '_' or not key.isidentifier():
             raise _refusal(where, item)
         if isinstance(item, list) and key != 'type':

@@ -17,11 +17,9 @@ def to_onnx(
 ) -> tuple[bytes, dict[str, Any]]:
     """Convert a classifier to ONNX, for batches of any size.
 
-    See :data:`.export_model.EXPORT_FORMATS` for arguments and results.
-
     Raises:
         ImportError: The packages of the extra ``export`` are missing.
-        ValueError: It is no classifier, or too large for one file.
+        ValueError: It is not a classifier, or too large for one file.
     """
     try:
         import onnx  # noqa: F401
@@ -55,10 +53,8 @@ def to_torch_export(
 ) -> tuple[bytes, dict[str, Any]]:
     """Convert a classifier for ``torch.export.load``, for any batch size.
 
-    See :data:`.export_model.EXPORT_FORMATS` for arguments and results.
-
     Raises:
-        ValueError: It is no classifier.
+        ValueError: It is not a classifier.
     """
     program, described = _trace(model, description)
     buffer = io.BytesIO()

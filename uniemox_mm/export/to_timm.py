@@ -35,10 +35,8 @@ def to_timm(
     """Convert a model to the two files of a folder that timm loads.
 
     ``timm.create_model('local-dir:FOLDER', pretrained=True)`` builds the
-    model from it; ``config.json`` and ``model.safetensors`` are as on the
-    Hugging Face hub. Of pretraining the encoder is taken, with its last norm,
-    for the class token; decoder and fusion have no place in timm. See
-    :data:`.export_model.EXPORT_FORMATS` for arguments and results.
+    model from it. Of pretraining the encoder is taken, with its last norm,
+    for the class token; decoder and fusion have no place in timm.
 
     Raises:
         ValueError: timm has no such model.
@@ -65,10 +63,6 @@ def timm_model(
 ) -> tuple[str, dict[str, Any]]:
     """Return the name and arguments of a model in ``timm.create_model``.
 
-    Args:
-        model (BaseModel): A classifier, or a model of pretraining.
-        num_classes (int): Number of classes, 0 of pretraining.
-
     Raises:
         ValueError: timm's ViT computes something else.
     """
@@ -86,7 +80,8 @@ def timm_model(
     name, usual = _KNOWN.get((width, depth, heads), (None, None))
     if name and (hidden, patch, size) == (4 * width, usual, 224):
         return f'vit_{name}_patch{patch}_224', arguments
-    sizes = dict(
+    return 'vit_base_patch16_224', dict(
+        arguments,
         img_size=size,
         patch_size=patch,
         embed_dim=width,
@@ -94,7 +89,6 @@ def timm_model(
         num_heads=heads,
         mlp_ratio=hidden / width,
     )
-    return 'vit_base_patch16_224', arguments | sizes
 
 
 def _check_parts(model: BaseModel) -> None:
@@ -105,25 +99,21 @@ def _check_parts(model: BaseModel) -> None:
             f'{type(encoder).__name__} is not a ViT; expected '
             'VisionTransformer or DualStreamViT'
         )
-    modules = list(encoder.modules())
+    modules, depth = list(encoder.modules()), encoder.num_layers
     norms = {part.eps for part in modules if isinstance(part, nn.LayerNorm)}
     activations = [p.approximate for p in modules if isinstance(p, nn.GELU)]
     mean = encoder.out_type == 'avg_featmap'
+    pre_norm = not isinstance(encoder.pre_norm, nn.Identity)
+    last = [*encoder.out_indices] == [depth - 1]
     reasons = {
         'a neck': isinstance(model, BaseClassifier) and model.with_neck,
         f'norms with eps {sorted(norms)}': norms != {_EPS},
-        'a norm before the blocks': not isinstance(
-            encoder.pre_norm, nn.Identity
-        ),
-        'features of another block than the last': (
-            [*encoder.out_indices] != [encoder.num_layers - 1]
-        ),
+        'a norm before the blocks': pre_norm,
+        'features of another block than the last': not last,
         f'features {encoder.out_type!r}': encoder.out_type == 'featmap',
         'norms both before and after the mean': mean and encoder.final_norm,
         'no last norm': not mean and not encoder.final_norm,
-        'another activation than GELU by erf': (
-            activations != ['none'] * encoder.num_layers
-        ),
+        'another activation than GELU by erf': activations != ['none'] * depth,
     }
     found = [reason for reason, there in reasons.items() if there]
     if found:
