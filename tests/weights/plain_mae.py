@@ -1,54 +1,11 @@
-"""MAE in plain PyTorch, with the names of its authors' checkpoints."""
+"""MAE of timm's blocks, with the names of its authors' checkpoints."""
+
+from functools import partial
 
 import torch
+from timm.layers import PatchEmbed
+from timm.models.vision_transformer import Block
 from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x):
-        count, tokens, width = x.shape
-        q, k, v = (
-            part.reshape(count, tokens, self.heads, -1).transpose(1, 2)
-            for part in self.qkv(x).chunk(3, dim=-1)
-        )
-        weights = (q @ k.mT / (width // self.heads) ** 0.5).softmax(-1)
-        return self.proj((weights @ v).transpose(1, 2).flatten(2))
-
-
-class Mlp(nn.Module):
-    def __init__(self, width, hidden):
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, x):
-        x = self.fc1(x)
-        return self.fc2(x * (1 + torch.erf(x / 2**0.5)) / 2)  # GELU
-
-
-class Block(nn.Module):
-    def __init__(self, width, heads, hidden):
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = Mlp(width, hidden)
-
-    def forward(self, x):
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
-
-
-class Patches(nn.Module):
-    def __init__(self, patch, width):
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, patch, patch)
 
 
 class PlainMAE(nn.Module):
@@ -68,20 +25,22 @@ class PlainMAE(nn.Module):
     ):
         super().__init__()
         tokens = 1 + grid**2
+        norm = partial(nn.LayerNorm, eps=1e-6)
+        block = partial(Block, qkv_bias=True, norm_layer=norm)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.pos_embed = nn.Parameter(torch.empty(1, tokens, width))
-        self.patch_embed = Patches(patch, width)
+        self.patch_embed = PatchEmbed(grid * patch, patch, 3, width)
         self.blocks = nn.ModuleList(
-            Block(width, heads, hidden) for _ in range(depth)
+            block(width, heads, hidden / width) for _ in range(depth)
         )
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = norm(width)
         self.decoder_embed = nn.Linear(width, inner)
         self.mask_token = nn.Parameter(torch.empty(1, 1, inner))
         self.decoder_pos_embed = nn.Parameter(torch.empty(1, tokens, inner))
         self.decoder_blocks = nn.ModuleList(
-            Block(inner, inner_heads, 4 * inner) for _ in range(inner_depth)
+            block(inner, inner_heads) for _ in range(inner_depth)
         )
-        self.decoder_norm = nn.LayerNorm(inner, eps=1e-6)
+        self.decoder_norm = norm(inner)
         self.decoder_pred = nn.Linear(inner, 3 * patch**2)
 
     def forward(self, images, kept):
@@ -89,8 +48,7 @@ class PlainMAE(nn.Module):
 
         Every token is put where it belongs, without shuffling.
         """
-        patches = self.patch_embed.proj(images).flatten(2).mT  # (N, L, C)
-        patches = patches + self.pos_embed[:, 1:]
+        patches = self.patch_embed(images) + self.pos_embed[:, 1:]  # (N, L, C)
         rows = torch.arange(len(images)).unsqueeze(1)
         first = (self.cls_token + self.pos_embed[:, :1]).expand(
             len(images), -1, -1

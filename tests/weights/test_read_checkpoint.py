@@ -243,10 +243,6 @@ def changed(change):
 # A change of the weights, and the cause that the message names.
 TENSORS = {
     'number-as-key': (lambda w: {**w, 7: w[KEY]}, 'called 7; .*text'),
-    'tuple-as-key': (
-        lambda w: {**w, ('a', 'b'): w[KEY]},
-        r"called \('a', 'b'\); .*text",
-    ),
     'escapes-in-a-key': (
         lambda w: {**w, '\x1b[31mx\n\x07': w[KEY]},
         r"called '\\x1b\[31mx\\n\\x07'",
@@ -256,14 +252,6 @@ TENSORS = {
     'float8': (
         changed(lambda v: v.to(torch.float8_e4m3fn)),
         f'{KEY}.*float8_e4m3fn',
-    ),
-    'complex': (
-        changed(lambda v: v.to(torch.complex64)),
-        f'{KEY}.*complex64',
-    ),
-    'quantised': (
-        changed(lambda v: torch.quantize_per_tensor(v, 0.1, 0, torch.qint8)),
-        f'{KEY}.*qint8',
     ),
     'nested': (
         changed(lambda v: torch.nested.nested_tensor([v])),
