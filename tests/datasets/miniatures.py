@@ -31,6 +31,12 @@ HECO_COLUMNS = (
     'Valence', 'Arousal', 'Dominance', 'Category',
 )  # fmt: skip
 SPLITS = ('train', 'val', 'test')
+# Persons of a sample: x1, y1, x2, y2, score.
+BOXES = [
+    [10, 20, 30, 60, 0.5],  # 20 x 40
+    [50, 10, 110, 40, 0.8],  # 60 x 30, the largest
+    [110, 72, 116, 78, 0.99],  # far from the origin, but small
+]
 
 
 def write_miniature(
@@ -89,6 +95,19 @@ def class_names(dataset):
     classes = dataset.metainfo['classes']
     labels = [classes[info['gt_label']] for info in infos]
     return dict(zip(names(dataset), labels, strict=True))
+
+
+def sample(persons=BOXES, height=80, width=120):
+    """An image whose pixels are their own coordinates."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([x, y, 0 * x], -1).astype(np.uint8)
+    return dict(
+        img=image,
+        img_shape=(height, width),
+        ori_shape=(height, width),
+        img_path='a.jpg',
+        persons=persons,
+    )
 
 
 def _caers(root: Path, count: int, size: int) -> list[str]:

@@ -1,26 +1,8 @@
 import numpy as np
 import pytest
 
+from tests.datasets.miniatures import BOXES, sample
 from uniemox_mm.datasets import BadSampleError, PersonCrop
-
-BOXES = [
-    [10, 20, 30, 60, 0.5],  # 20 x 40
-    [50, 10, 110, 40, 0.8],  # 60 x 30, the largest
-    [110, 72, 116, 78, 0.99],  # far from the origin, but small
-]
-
-
-def sample(persons=BOXES, height=80, width=120):
-    """An image whose pixels are their own coordinates."""
-    y, x = np.mgrid[:height, :width]
-    image = np.stack([x, y, 0 * x], -1).astype(np.uint8)
-    return dict(
-        img=image,
-        img_shape=(height, width),
-        ori_shape=(height, width),
-        img_path='a.jpg',
-        persons=persons,
-    )
 
 
 def corners(results):

@@ -1,7 +1,7 @@
 import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
-from tests.datasets.transforms.test_person_crop import sample
+from tests.datasets.miniatures import sample
 
 FLIP = dict(type='RandomFlip', prob=1.0)
 
