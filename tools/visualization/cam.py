@@ -13,7 +13,6 @@ Examples:
 
 import argparse
 import sys
-from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.load_model import check_classifies, load_model
@@ -36,10 +35,7 @@ def parse_args() -> argparse.Namespace:
         '--layer', help='target layer, by its name in the model (a late one)'
     )
     parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('cam.png'),
-        help='the picture to write (%(default)s)',
+        '--out', default='cam.png', help='the picture (%(default)s)'
     )
     return parser.parse_args()
 

@@ -14,7 +14,6 @@ Examples:
 
 import argparse
 import sys
-from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.load_model import load_model
@@ -39,9 +38,7 @@ def parse_args() -> argparse.Namespace:
         '--method', choices=TITLES, default='tsne', help='(%(default)s)'
     )
     parser.add_argument(
-        '--num',
-        type=int,
-        help='maximum number of images, chosen at random (all)',
+        '--num', type=int, help='maximum number of random images (all)'
     )
     parser.add_argument('--perplexity', type=float, help='of t-SNE (30)')
     parser.add_argument(
@@ -51,10 +48,7 @@ def parse_args() -> argparse.Namespace:
         help='of the method and the choice (%(default)s)',
     )
     parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('embedding.png'),
-        help='the picture to write (%(default)s)',
+        '--out', default='embedding.png', help='the picture (%(default)s)'
     )
     return parser.parse_args()
 

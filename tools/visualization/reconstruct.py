@@ -15,7 +15,6 @@ Examples:
 
 import argparse
 import sys
-from pathlib import Path
 
 import uniemox_mm  # noqa: F401  (registers the parts)
 from uniemox_mm.apis.load_model import load_model
@@ -42,15 +41,10 @@ def parse_args() -> argparse.Namespace:
         help="images or folders of them (some of the config's dataset)",
     )
     parser.add_argument(
-        '--split',
-        default='test',
-        help='only used without --images (%(default)s)',
+        '--split', default='test', help='without --images (%(default)s)'
     )
     parser.add_argument(
-        '--num',
-        type=int,
-        default=8,
-        help='only used without --images (%(default)s)',
+        '--num', type=int, default=8, help='without --images (%(default)s)'
     )
     parser.add_argument('--data-root', help="instead of the config's")
     parser.add_argument(
@@ -63,9 +57,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--out',
-        type=Path,
-        default=Path('reconstructions.png'),
-        help='the picture to write (%(default)s)',
+        default='reconstructions.png',
+        help='the picture (%(default)s)',
     )
     return parser.parse_args()
 

@@ -10,7 +10,6 @@ Examples:
 
 import argparse
 import sys
-from pathlib import Path
 
 from uniemox_mm.utils.figures import save_figure
 from uniemox_mm.utils.short_names import short_names
@@ -27,9 +26,8 @@ def main() -> None:
     parser.add_argument('work_dirs', nargs='+', help='of tools/train.py')
     parser.add_argument(
         '--out',
-        type=Path,
-        default=Path('training_curves.png'),
-        help='the picture to write (%(default)s)',
+        default='training_curves.png',
+        help='the picture (%(default)s)',
     )
     args = parser.parse_args()
     names = short_names(args.work_dirs)
