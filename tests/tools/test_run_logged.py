@@ -1,14 +1,15 @@
-"""Commands that are run to their end, or ended."""
+"""Programs that are run to their end, or terminated."""
 
 import os
+import re
 import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from downstream import processes
-from downstream.processes import last_lines, run_logged
+import run_logged as module
+from run_logged import last_lines, run_logged
 
 
 @pytest.fixture
@@ -44,19 +45,24 @@ def wait_until(condition):
 
 def test_output_and_status(tmp_path):
     log = tmp_path / 'new/log'
-    script = 'import sys; print("out"); sys.exit("err")'
-    assert run_logged([sys.executable, '-c', script], log) == 1
-    assert run_logged(['bash', '-c', 'command -v python'], log) == 0
+    run_logged(['bash', '-c', 'command -v python'], log)
+    run_logged(['bash', '-c', 'pwd; echo $X'], log, tmp_path, dict(X='5'))
     python = Path(sys.executable).parent / 'python'
-    assert log.read_text() == f'out\nerr\n{python}\n'
-    assert run_logged(['bash', '-c', 'kill -9 $$'], log) == -signal.SIGKILL
+    assert log.read_text() == f'{python}\n{tmp_path}\n5\n'
+    script = 'import sys; print("out"); sys.exit("err")'
+    with pytest.raises(RuntimeError) as error:
+        run_logged([sys.executable, '-c', script], log)
+    assert re.search(r'status 1;.*\n  out\n  err\n.*new/log', str(error.value))
+    assert str(python) not in str(error.value)  # of an earlier run
+    with pytest.raises(RuntimeError, match=f'status -{signal.SIGKILL:d}'):
+        run_logged(['bash', '-c', 'kill -9 $$'], log)
 
 
 @pytest.mark.parametrize('deaf', [False, True])
 def test_interrupted_commands_end_with_all_they_started(
     tmp_path, interrupt, monkeypatch, deaf
 ):
-    monkeypatch.setattr(processes, 'GRACE', 0.3)
+    monkeypatch.setattr(module, 'GRACE', 0.3)
     trap = 'trap "" TERM;' if deaf else ''
     script = f'{trap} sleep 60 & echo $! $$; wait; sleep 60'
     log = tmp_path / 'log'
@@ -70,7 +76,7 @@ def test_interrupted_commands_end_with_all_they_started(
     wait_until(lambda: not any(map(alive, pids)))
 
 
-def test_interrupted_commands_may_say_goodbye(tmp_path, interrupt):
+def test_interrupted_commands_may_clean_up(tmp_path, interrupt):
     script = 'trap "sleep 0.3; echo bye; exit" TERM; sleep 60 & wait'
     interrupt(0.5)
     with pytest.raises(KeyboardInterrupt):

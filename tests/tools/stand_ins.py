@@ -1,4 +1,4 @@
-"""Tools that are called as the real ones are, and do nothing for long."""
+"""Stand-ins for the tools, called as the real ones, that end at once."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ if os.environ.get('BROKEN') == root.name:
 _TEST = """\
 shares = [x.split('=')[1] for x in given if '.fraction=' in x]
 top1 = dict(FI=50, Emotion6=80)[root.name] * float((shares or [1])[0])
-top1 += 1 if 'knn' in __file__ else 0
+top1 += 1 if Path(__file__).name == 'knn.py' else 0
 out = Path(value('--out'))
 out.mkdir(parents=True)
 (out / 'metrics.json').write_text(json.dumps(dict(

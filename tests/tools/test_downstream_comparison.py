@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from downstream import compare
-from downstream.folders import missing_line
-from downstream.processes import run_logged
+from benchmark_downstream import compare
 from matplotlib.axes import Axes
 from PIL import Image
+from run_logged import run_logged
 
 from tests.helpers import ARCH, CLASSIFIER, CLASSIFIER_BACKBONE, ROOT, build
-from tests.tools.downstream.stand_ins import CONFIG, calls, write_stand_ins
+from tests.tools.stand_ins import CONFIG, calls, write_stand_ins
+from uniemox_mm.utils.sha256_file import sha256_file
 
 NONE = -1  # stands for what the base of a config says
 
@@ -61,11 +61,10 @@ def table(place):
     [
         (
             dict(datasets=['fi', 'FER']),
-            '--datasets FER: no such dataset; expected ube, fi, emotion6, '
-            'emo8, caers, heco, emoset',
+            '--datasets FER: no such dataset; expected ube, fi, emo',
         ),
         (dict(fractions=[0.5, 1.5]), '--fractions 1.5: expected'),
-        (dict(checkpoint='none', knn_config='x'), '--knn: there is nothing'),
+        (dict(checkpoint='none', knn_config='x'), '--knn: needs a checkpoi'),
         (dict(checkpoint='x.pth'), 'x.pth: no such checkpoint'),
         (dict(root=Path('nowhere')), '--root nowhere: no such folder'),
         (dict(datasets=['emo8']), 'data: holds none of the datasets'),
@@ -84,16 +83,16 @@ def test_each_dataset_is_trained_tested_and_listed(place, capsys):
     printed = capsys.readouterr()
     tree = 'train/Anger (or Angry)/0001.png ...'
     assert printed.err.startswith('CAER-S: ') and tree in printed.err
-    assert printed.out.splitlines() == [
-        *(missing_line(n, place / 'data') for n in ('ube', 'emo8')),
-        *(missing_line(n, place / 'data') for n in ('heco', 'emoset')),
-        f'FI: training (log: {out}/fi/console.log)',
-        f'FI: testing (log: {out}/fi/console.log)',
-        'FI: 50.00 % top-1',
-        f'Emotion6: training (log: {out}/emotion6/console.log)',
-        f'Emotion6: testing (log: {out}/emotion6/console.log)',
-        'Emotion6: 80.00 % top-1',
-    ]
+    lines = printed.out.splitlines()
+    skipped = [line.split(':')[0] for line in lines if 'skipped' in line]
+    assert skipped == ['UBE', 'Emo8', 'HECO', 'EmoSet']
+    assert f'no EmoSet-118K or EmoSet in {place}/data' in printed.out
+    for name, title, top1 in (('fi', 'FI', 50), ('emotion6', 'Emotion6', 80)):
+        start_line = lines.index(
+            f'{title}: training (log: {out}/{name}/console.log)'
+        )
+        assert 'testing' in lines[start_line + 1]
+        assert lines[start_line + 2] == f'{title}: {top1}.00 % top-1'
     rest = ['not there', 'failed', 'not there']
     assert table(place) == {
         ('', 'top-1'): ['not there', '50.00', '80.00', *rest],
@@ -104,14 +103,15 @@ def test_each_dataset_is_trained_tested_and_listed(place, capsys):
     assert not (out / 'learning_curve.png').exists()
 
 
-def test_what_is_done_is_not_done_again(place, capsys, monkeypatch):
+def test_done_runs_are_not_repeated(place, capsys, monkeypatch):
     monkeypatch.setenv('BROKEN', 'FI')
     comparison = start(place)
     log = place / 'out/fi/console.log'
-    assert (
-        f'FI: training failed with status 1; its last lines:\n  training\n'
-        f'    20 %\n  some images\n  no luck\n  (log: {log})\n'
-    ) == capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith('FI: training failed with status 1')
+    assert re.search(
+        rf'training\n *20 %\n *some im.*\n *no luck\n.*{log}', error
+    )
     assert len(comparison.failed) == 1
     before = (place / 'out/results.md').read_text()
     assert '| failed | 80.00 |' in before
@@ -138,12 +138,12 @@ def test_the_table_is_there_after_every_run(place, monkeypatch):
         seen.append(table(place)['', 'top-1'][1:3])
         return run_logged(command, log)
 
-    monkeypatch.setattr('downstream.comparison.run_logged', run)
+    monkeypatch.setattr('benchmark_downstream.run_logged', run)
     start(place)
     assert seen == [['not yet'] * 2] * 2 + [['50.00', 'not yet']] * 2
 
 
-def test_shares_of_the_training_images(place, monkeypatch):
+def test_fractions_of_the_training_images(place, monkeypatch):
     drawn = []
     plot = Axes.plot
     monkeypatch.setattr(
@@ -151,25 +151,21 @@ def test_shares_of_the_training_images(place, monkeypatch):
     )
     start(place, fractions=[0.2, 1.0, 0.4, 0.2], datasets=['fi', 'emotion6'])
     assert [line[-1] for line in calls(place / 'tools')] == [
-        f'train_dataloader.dataset.fraction={share}'
-        for share in (0.2, 0.2, 1.0, 1.0, 0.4, 0.4) * 2
+        f'train_dataloader.dataset.fraction={fraction}'
+        for fraction in (0.2, 0.2, 1.0, 1.0, 0.4, 0.4) * 2
     ]
     folders = {path.name for path in (place / 'out').glob('*_*/')}
     assert folders == {
         f'{n}_{f}' for n in ('fi', 'emotion6') for f in (0.2, 0.4, 1.0)
     }
     text = (place / 'out/results.md').read_text()
-    assert text.endswith(
-        '## Top-1 by share of the training images\n\n'
-        '| dataset | 20 % | 100 % | 40 % |\n| --- | --- | --- | --- |\n'
-        + '| UBE | not chosen | not chosen | not chosen |\n'
-        '| FI | 10.00 | 50.00 | 20.00 |\n'
-        '| Emotion6 | 16.00 | 80.00 | 32.00 |\n'
-        + ''.join(
-            f'| {name} | not chosen | not chosen | not chosen |\n'
-            for name in ('Emo8', 'CAER-S', 'HECO')
-        )
-    )
+    for line in (
+        '| dataset | 20 % | 100 % | 40 % |',
+        '| FI | 10.00 | 50.00 | 20.00 |',
+        '| Emotion6 | 16.00 | 80.00 | 32.00 |',
+        '| HECO | not chosen | not chosen | not chosen |',
+    ):
+        assert line in text
     assert f'| {place}/weights.pth | not chosen | 50.00 | 80.00 |' in text
     ((x, y), options), ((_, other), _) = drawn[-2:]
     assert list(x) == pytest.approx([20, 40, 100])
@@ -194,16 +190,11 @@ def write_encoder(place, width):
     return str(place / 'knn.py')
 
 
-def test_neighbours_of_another_encoder_are_refused_before_training(place):
+def test_knn_of_another_encoder_is_refused_before_training(place):
     knn = write_encoder(place, 64)
-    with pytest.raises(ValueError, match='keys of another shape') as caught:
+    with pytest.raises(ValueError, match='keys of another shape') as error:
         start(place, knn_config=knn)
-    message = str(caught.value)
-    assert message.startswith(f'--knn-config {knn}: {place}/weights.pth: ')
-    assert message.endswith(
-        'the config is for another architecture. Name with --knn-config '
-        'a config with the encoder of the checkpoint'
-    )
+    assert f'--knn-config {knn}: {place}/weights.pth' in str(error.value)
     assert not calls(place / 'tools')
 
 
@@ -212,22 +203,19 @@ def test_a_config_of_another_dataset_is_not_run(place, capsys):
     comparison = start(place, config=demo)
     failed = {job.title for job in comparison.failed}
     assert failed == {'FI', 'Emotion6'}
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == (
-        f'FI: {demo}: is for one dataset, so --dataset fi would have no effect'
-    )
+    error = capsys.readouterr().err
+    assert error.startswith(f'FI: {demo}') and '--dataset fi' in error
     assert not calls(place / 'tools')
 
 
-def test_an_override_that_is_none_is_not_run(place, capsys):
+def test_malformed_override_is_not_run(place, capsys):
     start(place, cfg_options=['lr'])
-    assert capsys.readouterr().err.splitlines()[0] == (
-        "FI: argument --cfg-options: 'lr': expected KEY=VALUE"
-    )
+    error = capsys.readouterr().err
+    assert re.match("FI: .*'lr': expected KEY=VALUE", error)
     assert not calls(place / 'tools')
 
 
-def test_neighbours_are_a_column(place):
+def test_knn_is_a_column(place):
     knn = write_encoder(place, 32)
     start(place, knn_config=knn, cfg_options=['train_cfg.max_epochs=3'])
     runs = calls(place / 'tools')
@@ -263,15 +251,15 @@ def test_a_config_that_does_not_fit_stops_its_dataset_only(place, capsys):
         datasets=['fi', 'emotion6'],
     )
     assert {job.dataset for job in comparison.failed} == {'fi', 'emotion6'}
-    errors = capsys.readouterr().err.splitlines()
-    assert errors[0].startswith('FI: model.head.num_classes is 5, but FI')
-    assert errors[1] == (f'Emotion6: {place}/any_emotion6.py: no such config')
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith('FI: model.head.num_classes is 5')
+    assert f'Emotion6: {place}/any_emotion6.py' in second
 
 
-def test_settings_are_noted_before_training(place, monkeypatch):
+def test_settings_are_stored_before_training(place, monkeypatch):
     monkeypatch.setenv('BROKEN', 'FI')
     start(place, datasets=['fi'])
     noted = json.loads((place / 'out/fi/job.json').read_text())
     assert noted['checkpoint'] == str(place / 'weights.pth')
-    assert noted['checkpoint_bytes'] == 7
+    assert noted['weights'] == sha256_file(place / 'weights.pth')
     assert noted['data_root'] == str((place / 'data/FI').resolve())
