@@ -368,7 +368,7 @@ def main() -> None:
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        print('\nInterrupted: the same command continues.', file=sys.stderr)
+        print('\nInterrupted: repeat the command to resume.', file=sys.stderr)
         sys.exit(INTERRUPTED)
     report(comparison)
 

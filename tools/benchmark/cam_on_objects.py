@@ -60,7 +60,7 @@ _RIM = 3  # pixels
 def plant_objects(
     root: str | Path, per_class: int = 240, size: int = 160, seed: int = 2
 ) -> Path:
-    """Write a data set in Emo8's layout whose labels are objects.
+    """Write a dataset in Emo8's layout whose labels are objects.
 
     The rest of a picture is one of any emotion, chosen at random. The object
     is a disc, triangle, square or pentagon in a color of its own with a white

@@ -3,7 +3,7 @@ r"""Measure how many images a second a training config's pipeline yields.
 Raw JPEGs of 1024 pixels against the same images prepared, as files and as an
 LMDB; several decoders; one view against two from one decode; where the time
 goes; and the real data loader with 1, 2, ... workers. Draws its own images,
-or takes some of a data set. Prints tables in Markdown.
+or takes some of a dataset. Prints tables in Markdown.
 
 Examples (the first takes about 3 minutes on 2 cores):
     python tools/benchmark/loader.py --out work_dirs/loader
@@ -69,7 +69,7 @@ _PACKAGES = ('numpy', 'pillow', 'opencv-python-headless', 'lmdb')
 
 
 class DataFormat(NamedTuple):
-    """A data set of one split, 'train', in EmoSet's layout.
+    """A dataset of one split, 'train', in EmoSet's layout.
 
     Attributes:
         name (str): Its name in tables.
@@ -113,7 +113,7 @@ def measure_loader(
         rounds (int): Defaults to 5.
         workers (Sequence[int], optional): Numbers of worker processes.
             Defaults to 1, 2, 4, ... up to the number of cores.
-        data_root (str, optional): A data set for the config's dataset.
+        data_root (str, optional): A dataset for the config's dataset.
             Defaults to None, for drawn images.
         short_side (int): That of the prepared images, and what scaled
             decoding leaves at least, in pixels. Defaults to 320.
@@ -201,7 +201,7 @@ def _one_thread() -> Iterator[None]:
 def take_images(
     dataset: BaseEmotionDataset, count: int
 ) -> Iterator[tuple[bytes, list]]:
-    """Yield files and boxes of a data set, evenly spaced in its list."""
+    """Yield files and boxes of a dataset, evenly spaced in its list."""
     load = LoadEmotionImage()
     for number in range(count):
         info = dataset.get_data_info(number * len(dataset) // count)
@@ -330,11 +330,11 @@ def _read(
 def build_loader(
     dataloader: ConfigDict, data: DataFormat, workers: int, images: int
 ) -> DataLoader:
-    """Build a config's data loader on another data set.
+    """Build a config's data loader on another dataset.
 
     Args:
         dataloader (ConfigDict): The config's ``train_dataloader``.
-        data (DataFormat): The data set, which is repeated.
+        data (DataFormat): The dataset, which is repeated.
         workers (int): Number of worker processes, which live on.
         images (int): Images an epoch, at least.
     """
@@ -516,21 +516,26 @@ def parse_args() -> argparse.Namespace:
         help='pretraining config (ViT-B on EmoSet)',
     )
     parser.add_argument(
-        '--data-root', help="of the config's data set (images are drawn)"
+        '--data-root',
+        help="folder of the config's dataset (none: images are drawn)",
     )
-    parser.add_argument('--images', type=int, default=64, help='(%(default)s)')
-    parser.add_argument('--rounds', type=int, default=5, help='(%(default)s)')
+    parser.add_argument(
+        '--images', type=int, default=64, help='number of images (%(default)s)'
+    )
+    parser.add_argument(
+        '--rounds', type=int, default=5, help='repetitions (%(default)s)'
+    )
     parser.add_argument(
         '--workers',
         type=int,
         nargs='+',
-        help='numbers of them (1, 2, 4, ... up to the number of cores)',
+        help='numbers of workers (1, 2, 4, ... up to the number of cores)',
     )
     parser.add_argument(
         '--short-side',
         type=int,
         default=320,
-        help='of the prepared images, in pixels (%(default)s)',
+        help='short side of the prepared images, in pixels (%(default)s)',
     )
     parser.add_argument(
         '--out', type=Path, help='folder for loader.json and loader.md'
@@ -551,7 +556,7 @@ def main() -> None:
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(args.cfg_options)
         init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-        # The messages of many data sets are of no interest.
+        # The messages of many datasets are of no interest.
         MMLogger.get_current_instance().setLevel(logging.ERROR)
         result = measure_loader(
             cfg,

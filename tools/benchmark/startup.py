@@ -1,6 +1,6 @@
 r"""Measure the start of a training: seconds to the first step, and memory.
 
-Writes a prepared data set with as many entries as EmoSet, which refer to a
+Writes a prepared dataset with as many entries as EmoSet, which refer to a
 few random images, and starts trainings on it, with a small model or that of
 a config. Prints tables in Markdown. Linux only.
 
@@ -103,7 +103,7 @@ def measure_startup(
         config (str | Path): A pretraining on EmoSet.
         folder (Path): For data, text features and logs; what is there
             already is used again.
-        rows (int): Entries of the data set. Defaults to 118,000.
+        rows (int): Entries of the dataset. Defaults to 118,000.
         workers (int): Data workers; 0 reads in the main process. Defaults to
             4.
         rounds (int): Trainings that count. Defaults to 3.
@@ -194,7 +194,7 @@ def _train(script: Path, config: Path) -> dict[str, Any]:
 
 
 def write_data_set(root: Path, rows: int) -> Path:
-    """Write a data set as ``prepare_emoset.py`` does, with random images.
+    """Write a dataset as ``prepare_emoset.py`` does, with random images.
 
     Attributes, captions and boxes are as many and as long as EmoSet's. A
     folder with as many entries is kept.

@@ -257,7 +257,7 @@ def data_wait(
 
     Returns:
         float | None: Median seconds that a step waits for the next batch;
-        None if the data set is not there.
+        None if the dataset is not there.
     """
     cfg = copy.deepcopy(cfg)
     limit_workers(cfg)

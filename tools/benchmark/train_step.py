@@ -1,8 +1,8 @@
-r"""Measure training steps, beside the authors' order of work and a plain MAE.
+r"""Measure training steps against the authors' implementation and a plain MAE.
 
 All variants are built with the same weights in this process and take turns,
-on random images, so only the machine is needed. Prints a table in Markdown;
---out writes it, and all numbers as JSON.
+on random images, so no dataset is needed. Prints a table in Markdown; --out
+writes it, and all numbers as JSON.
 
 Examples:
     python tools/benchmark/train_step.py
@@ -63,19 +63,25 @@ def parse_args() -> argparse.Namespace:
         + names,
     )
     parser.add_argument(
-        '--batch-size', type=int, help='256 on a GPU, 8 on a CPU'
+        '--batch-size',
+        type=int,
+        help='images per step: 256 on a GPU, 8 on a CPU',
     )
-    parser.add_argument('--rounds', type=int, help='8 on a GPU, 7 on a CPU')
     parser.add_argument(
-        '--steps', type=int, help='of a turn: 3 on a GPU, 1 on a CPU'
+        '--rounds',
+        type=int,
+        help='turns of each variant: 8 on a GPU, 7 on a CPU',
+    )
+    parser.add_argument(
+        '--steps', type=int, help='steps per turn: 3 on a GPU, 1 on a CPU'
     )
     parser.add_argument('--device', help='cuda if there is one, or cpu')
     parser.add_argument(
         '--precision',
         choices=['float32'],
-        help="instead of the config's, and of float16 in the reference",
+        help="instead of the config's precision and the reference's float16",
     )
-    parser.add_argument('--threads', type=int, help='of PyTorch on a CPU')
+    parser.add_argument('--threads', type=int, help='PyTorch threads on a CPU')
     parser.add_argument('--out', type=Path, help='folder for the results')
     parser.add_argument(
         '--cfg-options', nargs='+', action=CfgOptions, default={}
@@ -303,7 +309,7 @@ def _waiting(result: dict) -> list[str]:
     lines = []
     if 'data_wait' in result:
         wait = result['data_wait']
-        text = 'not measured, the data set is not there'
+        text = 'not measured, the dataset is not there'
         text = text if wait is None else f'{1e3 * wait:.1f} ms a step'
         lines.append(f'- waiting for images: {text}')
     if 'waits' in result:

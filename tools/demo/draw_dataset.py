@@ -1,4 +1,4 @@
-"""Draws the small data sets that the demonstration trains on.
+"""Draws the small datasets that the demonstration trains on.
 
 Examples:
     python tools/demo/draw_dataset.py data/drawn_emoset

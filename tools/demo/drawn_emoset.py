@@ -1,4 +1,4 @@
-"""Small data sets in EmoSet's and Emo8's layouts, drawn by code.
+"""Small datasets in EmoSet's and Emo8's layouts, drawn by code.
 
 For trying the commands and for tests where no download is at hand. The
 pictures show landscapes and rooms with people whose faces, posture and colors
@@ -24,7 +24,7 @@ def draw_emoset(
     size: int = 160,
     seed: int = 0,
 ) -> Path:
-    """Writes the data set, the same for the same arguments.
+    """Writes the dataset, the same for the same arguments.
 
     Besides EmoSet's own files there is ``persons.json``, the boxes of the
     people in OpenMMLab 2.0 format. A folder that is already there is left
@@ -49,7 +49,7 @@ def draw_emoset(
 def draw_class_folders(
     root: str | Path, per_class: int = 240, size: int = 160, seed: int = 1
 ) -> Path:
-    """Writes a data set in Emo8's layout, a folder an emotion, no splits.
+    """Writes a dataset in Emo8's layout, a folder an emotion, no splits.
 
     Like :func:`draw_emoset`, of whose pictures it has none as long as the
     seeds differ.
