@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
         type=int,
         nargs='+',
         default=[5, 10, 20],
-        help='neighbours; the best on val is reported (5 10 20)',
+        help='numbers of neighbours; the best on val is reported (5 10 20)',
     )
     parser.add_argument(
         '--temperature',

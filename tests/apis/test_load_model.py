@@ -1,4 +1,4 @@
-"""Where config, weights and classes come from, and what is refused."""
+"""Sources of config, weights and classes, and checkpoints refused."""
 
 import logging
 import re
@@ -90,7 +90,7 @@ def test_backbone_takes_the_encoder_of_any_checkpoint(work_dir, pretrained):
     config = work_dir / 'ft.py'
     for path in (pretrained / 'epoch_1.pth', work_dir / 'epoch_3.pth'):
         model = load_model(path, config, part='backbone')
-        # Not what pretraining calls its classes.
+        # Not the classes of the checkpoint of pretraining.
         assert model._dataset_meta == dict(classes=EMOSET_CATEGORIES)
         report = model._encoder_report
         assert 'head.fc.weight' in report.fresh

@@ -1,4 +1,4 @@
-"""Right scores or a clear error for all kinds of files and arrays."""
+"""Scores or an error for all kinds of files, arrays and images."""
 
 import io
 
@@ -9,7 +9,7 @@ from PIL import Image
 from tests.apis.classifiers import expected_scores, photo
 from uniemox_mm.datasets.categories import EMOSET_CATEGORIES
 
-# What stands upright, by EXIF's definition of each orientation.
+# Turns an image upright, by EXIF's definition of each orientation.
 UPRIGHT = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -23,13 +23,13 @@ UPRIGHT = {
 
 
 def decoded(path):
-    """What Pillow makes of a file, without EXIF."""
+    """Pixels of a file by Pillow, without EXIF."""
     with Image.open(path) as image:
         return np.asarray(image.convert('RGB'))
 
 
 def good_files(folder, seed):
-    """Pairs of a file and the RGB pixels that it stands for."""
+    """Pairs of a file and its RGB pixels."""
     rgb = photo(seed)
     image = Image.fromarray(rgb)
     alpha = Image.fromarray(rgb[..., 0])
@@ -166,7 +166,7 @@ def test_every_input_gets_a_result(infer, model, mixed):
 
 
 def test_scores_depend_on_the_image(infer, mixed):
-    """Otherwise equal scores would prove nothing."""
+    """Otherwise the equality of scores would prove nothing."""
     good = [item for item, rgb, _ in mixed if rgb is not None]
     scores = np.stack([r['pred_scores'] for r in infer(good)])
     assert scores.std(0).max() > 0.1
@@ -188,12 +188,10 @@ def test_results_do_not_depend_on_batch_size(infer, mixed):
 
 
 def test_truncated_pillow_image(infer):
-    """Pillow reads it only when it is needed."""
+    """Pillow decodes it only on access."""
     file = io.BytesIO()
     Image.fromarray(photo()).save(file, 'jpeg', quality=95)
     image = Image.open(io.BytesIO(file.getvalue()[:-200]))
-    results = infer([photo(), image])
-    assert 'error' not in results[0]
-    assert results[1]['error'].startswith(
-        'inputs[1]: image file is truncated ('
-    )
+    good, broken = infer([photo(), image])
+    assert 'error' not in good
+    assert broken['error'].startswith('inputs[1]: image file is truncated')

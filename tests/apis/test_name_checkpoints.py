@@ -1,4 +1,5 @@
-import re
+"""Configs and names of checkpoints on a command line."""
+
 import shutil
 
 import pytest
@@ -13,12 +14,9 @@ def work_dir(tmp_path_factory):
     return write_work_dir(tmp_path_factory.mktemp('pictures') / 'ft')
 
 
-def test_names_are_as_short_as_they_can_be():
+def test_short_names_tell_paths_apart():
     assert short_names(['a/b/epoch_1.pth']) == ['epoch_1']
-    assert short_names(['a/b/best.pth', 'a/c/best.pth']) == [
-        'b/best',
-        'c/best',
-    ]
+    assert short_names(['a/b/x.pth', 'a/c/x.pth']) == ['b/x', 'c/x']
     assert short_names(['runs/v1.0', 'runs/v2.0']) == ['v1.0', 'v2.0']
     assert short_names(['a/x.jpg', 'b/x.jpg']) == ['a/x.jpg', 'b/x.jpg']
 
@@ -39,15 +37,14 @@ def test_configs_are_found_beside_checkpoints_or_given(work_dir, tmp_path):
     assert found.config.test_dataloader.dataset.data_root == 'data/x'
 
 
-def test_counts_that_do_not_fit_are_refused(work_dir):
+def test_wrong_counts_are_refused(work_dir):
     two = [str(work_dir), str(work_dir / 'epoch_3.pth')]
     config = str(work_dir / 'ft.py')
-    message = 'there are 3 configs for 2 checkpoints; expected none, one'
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match='3 configs for 2 checkpoints'):
         name_checkpoints(two, [config] * 3)
     for names in (['a'], ['a', 'a']):
         message = f'expected 2 names that differ, .* got {", ".join(names)}$'
         with pytest.raises(ValueError, match=message):
             name_checkpoints(two, names=names)
-    with pytest.raises(FileNotFoundError, match=re.escape('no such')):
+    with pytest.raises(FileNotFoundError, match=r'gone\.pth: no such'):
         name_checkpoints(['gone.pth'])

@@ -1,4 +1,4 @@
-"""``python -m uniemox_mm predict``: what it writes, where and when."""
+"""Output, options and errors of ``python -m uniemox_mm predict``."""
 
 import csv
 import json
@@ -73,17 +73,18 @@ def test_json_files_and_failures(capsys, work_dir, photos, tmp_path):
     options = ['--checkpoint', work_dir, '--batch-size', 2]
     code, out, err = predict(capsys, *inputs, *options, '--json')
     assert code == 1
-    no_image = f'{bad}: expected a readable image, but it is not an image'
-    gone = f'{tmp_path}/gone.png: no such image'
-    problems = [f'{empty}: a folder without images', no_image, gone, no_image]
-    assert err.splitlines() == problems
+    failed = [empty, bad, tmp_path / 'gone.png', bad]
+    problems = err.splitlines()
+    for path, problem in zip(failed, problems, strict=True):
+        assert problem.startswith(f'{path}: ')
     rows = [json.loads(line) for line in out.splitlines()]
-    answered = [row for row in rows if 'error' not in row]
+    good = [row for row in rows if 'error' not in row]
     assert [row['error'] for row in rows if 'error' in row] == problems
-    assert [row['path'] for row in answered] == [
-        str(photos / f'{i}.png') for i in (1, 0, 1, 2)
+    seeds = (1, 0, 1, 2)
+    assert [row['path'] for row in good] == [
+        str(photos / f'{seed}.png') for seed in seeds
     ]
-    for row, seed in zip(answered, (1, 0, 1, 2), strict=True):
+    for row, seed in zip(good, seeds, strict=True):
         expected = dict(ranked(work_dir, seed))
         assert row['scores'] == pytest.approx(expected, abs=2e-6)
         best = ranked(work_dir, seed)[0][0]
@@ -100,22 +101,19 @@ def test_json_files_and_failures(capsys, work_dir, photos, tmp_path):
         summary = f'{target}: 8 images, 4 failed'
         assert err.splitlines() == [*problems, summary]
         text = target.read_text()
-        found = (
-            json.loads(text)
-            if name.endswith('json')
-            else [json.loads(line) for line in text.splitlines()]
-        )
-        assert found == rows
+        if name == 'out.jsonl':
+            text = f'[{",".join(text.splitlines())}]'
+        assert json.loads(text) == rows
 
 
 def test_people(capsys, work_dir, photos, narrow_yolov3, monkeypatch):
-    made = COMMAND.EmotionInferencer
+    build_inferencer = COMMAND.EmotionInferencer
 
-    def generous(*arguments, detector, **settings):
-        detector['confidence'] = 0.3  # in noise a detector is unsure
-        return made(*arguments, detector=detector, **settings)
+    def confident(*arguments, detector, **settings):
+        detector['confidence'] = 0.3  # scores are low in noise
+        return build_inferencer(*arguments, detector=detector, **settings)
 
-    monkeypatch.setattr(COMMAND, 'EmotionInferencer', generous)
+    monkeypatch.setattr(COMMAND, 'EmotionInferencer', confident)
     config, weights = narrow_yolov3
     options = [
         photos, '--checkpoint', work_dir, '--persons', weights,
@@ -130,20 +128,20 @@ def test_people(capsys, work_dir, photos, narrow_yolov3, monkeypatch):
 
 
 def test_zero_shot(capsys, photos, monkeypatch):
-    asked = {}
+    used = {}
 
-    def remember(**settings):
-        asked.update(settings)
+    def record(**settings):
+        used.update(settings)
         raise RuntimeError('no weights here')
 
-    monkeypatch.setattr(COMMAND, 'ZeroShotEmotionInferencer', remember)
+    monkeypatch.setattr(COMMAND, 'ZeroShotEmotionInferencer', record)
     options = [
         photos, '--zero-shot', 'clip.pt', '--clip-model', 'ViT-B-32',
         '--prompt', '{emotion}', '--prompt', 'so {emotion}',
         '--classes', 'joy, fear',
     ]  # fmt: skip
     assert predict(capsys, *options) == (2, '', 'no weights here\n')
-    assert asked == dict(
+    assert used == dict(
         pretrained='clip.pt',
         model='ViT-B-32',
         prompt=['{emotion}', 'so {emotion}'],
@@ -152,7 +150,7 @@ def test_zero_shot(capsys, photos, monkeypatch):
         detector=None,
     )
     predict(capsys, photos, '--zero-shot', 'openai', '--classes', 'emotion6')
-    assert asked['classes'] == (
+    assert used['classes'] == (
         'anger', 'disgust', 'fear', 'joy', 'sadness', 'surprise'
     )  # fmt: skip
 
@@ -227,41 +225,42 @@ def test_results_are_written_as_they_come(
 
 
 def test_unwritable_file(capsys, photos, tmp_path):
-    """Is reported before the model is loaded."""
+    """Reported before the model is loaded."""
     options = [photos, '--checkpoint', tmp_path / 'gone.pth', '--out']
     folder = tmp_path / 'a.json'
     folder.mkdir()
-    found = predict(capsys, *options, folder)
-    assert found == (2, '', f'{folder}: is a folder; expected a file\n')
+    code, out, err = predict(capsys, *options, folder)
+    assert (code, out) == (2, '') and err.startswith(f'{folder}: is a folder')
     code, out, err = predict(capsys, *options, photos / '0.png' / 'b.json')
     assert (code, out) == (2, '') and f"'{photos}/0.png" in err
 
 
 def test_stdout_is_json_only(capsys, work_dir, photos, monkeypatch):
-    made = COMMAND.EmotionInferencer
+    build_inferencer = COMMAND.EmotionInferencer
 
-    def talkative(*arguments, **settings):
+    def log_and_build(*arguments, **settings):
         print_log('a warning', logger='current', level=logging.WARNING)
         print('a remark')
-        return made(*arguments, **settings)
+        return build_inferencer(*arguments, **settings)
 
-    logger = MMLogger.get_current_instance()
-    streams = [h.stream for h in logger.handlers if hasattr(h, 'stream')]
-    monkeypatch.setattr(COMMAND, 'EmotionInferencer', talkative)
+    def streams():
+        handlers = MMLogger.get_current_instance().handlers
+        return [h.stream for h in handlers if hasattr(h, 'stream')]
+
+    before = streams()
+    monkeypatch.setattr(COMMAND, 'EmotionInferencer', log_and_build)
     code, out, err = predict(
         capsys, photos, '--checkpoint', work_dir, '--json'
     )
     names = [json.loads(line)['path'] for line in out.splitlines()]
     assert code == 0 and names == [str(photos / f'{i}.png') for i in range(3)]
     assert 'a warning' in err and 'a remark' in err
-    assert streams == [
-        h.stream for h in logger.handlers if hasattr(h, 'stream')
-    ]
+    assert streams() == before
 
 
 @pytest.fixture(scope='module')
 def odd_emo8(tmp_path_factory):
-    """Emo8's layout with files of other kinds among its test images."""
+    """Emo8's layout with various sizes, CMYK, and EXIF orientations."""
     root = tmp_path_factory.mktemp('data') / 'Emo8'
     write_miniature('Emo8', root, per_class=13, size=48)
     for i, path in enumerate(sorted(root.glob('*/*.jpg'))):
@@ -285,13 +284,13 @@ def test_scores_equal_tools_test(odd_emo8, tmp_path):
     with (work_dir / 'train' / 'predictions.csv').open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 88
-    asked = execute(
+    predicted = execute(
         *(sys.executable, '-m', 'uniemox_mm', 'predict', '--json'),
         *('--checkpoint', work_dir, '--device', 'cpu', '--batch-size', 7),
         *(row['image'] for row in rows),
     )
-    assert (asked.returncode, asked.stderr) == (0, '')
-    printed = [json.loads(line) for line in asked.stdout.splitlines()]
+    assert (predicted.returncode, predicted.stderr) == (0, '')
+    printed = [json.loads(line) for line in predicted.stdout.splitlines()]
     infer = EmotionInferencer(work_dir, device='cpu')
     results = infer([row['image'] for row in rows])
     for row, line, result in zip(rows, printed, results, strict=True):

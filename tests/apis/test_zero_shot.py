@@ -1,4 +1,4 @@
-"""CLIP without training."""
+"""Zero-shot classification by CLIP."""
 
 import json
 
@@ -28,7 +28,7 @@ def weights(tmp_path_factory):
     return clip, path
 
 
-def ask(path, **options):
+def build(path, **options):
     return ZeroShotEmotionInferencer(
         **{
             'model': 'ViT-B-16',
@@ -40,12 +40,12 @@ def ask(path, **options):
     )
 
 
-def unit(rows):
+def normalised(rows):
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-def pixels_of(clip, image):
-    """As CLIP's authors prepare images, by Pillow and NumPy, (3, 32, 32)."""
+def preprocessed(clip, image):
+    """Preprocess like CLIP, by Pillow and NumPy, (3, 32, 32)."""
     scale = 32 / min(image.size)
     resized = image.resize(
         [int(side * scale) for side in image.size], Image.Resampling.BICUBIC
@@ -58,16 +58,16 @@ def pixels_of(clip, image):
 
 
 @torch.no_grad()
-def by_numpy(clip, images, scale=100):
+def numpy_scores(clip, images, scale=100):
     """softmax(scale * cos) in float64."""
-    pixels = torch.stack([pixels_of(clip, image) for image in images])
-    of_images = unit(clip.encode_image(pixels).double().numpy())
+    pixels = torch.stack([preprocessed(clip, image) for image in images])
+    of_images = normalised(clip.encode_image(pixels).double().numpy())
     tokenize = open_clip.get_tokenizer('ViT-B-16')
     of_classes = []
     for name in CLASSES:
         texts = [prompt.format(emotion=name.lower()) for prompt in PROMPTS]
         rows = clip.encode_text(tokenize(texts)).double().numpy()
-        of_classes.append(unit(unit(rows).mean(0)))
+        of_classes.append(normalised(normalised(rows).mean(0)))
     logits = scale * of_images @ np.stack(of_classes).T
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
@@ -77,18 +77,20 @@ def test_scores_equal_numpy(weights):
     clip, path = weights
     sizes = [(40, 60), (75, 31), (32, 32), (333, 20)]
     images = [Image.fromarray(photo(i, *s)) for i, s in enumerate(sizes)]
-    infer = ask(path, classes=CLASSES, prompt=PROMPTS)
+    infer = build(path, classes=CLASSES, prompt=PROMPTS)
     assert isinstance(infer, EmotionInferencer)
     for size in (1, 32):
         results = infer(images, batch_size=size)
         found = np.stack([result['pred_scores'] for result in results])
-        np.testing.assert_allclose(found, by_numpy(clip, images), atol=2e-5)
+        np.testing.assert_allclose(
+            found, numpy_scores(clip, images), atol=2e-5
+        )
     assert list(results[0]['scores']) == CLASSES
     assert results[0]['pred_class'] == CLASSES[found[0].argmax()]
-    cooler = ask(path, classes=CLASSES, prompt=PROMPTS, scale=5)
+    cooler = build(path, classes=CLASSES, prompt=PROMPTS, scale=5)
     np.testing.assert_allclose(
         cooler(images[0])[0]['pred_scores'],
-        by_numpy(clip, images, 5)[0],
+        numpy_scores(clip, images, 5)[0],
         atol=1e-6,
     )
 
@@ -98,17 +100,17 @@ def test_features_equal_clip(weights):
     rgb = photo(0, 32, 32)
     image = Image.fromarray(rgb)
     with torch.no_grad():
-        expected = clip.encode_image(pixels_of(clip, image)[None])[0]
-    (result,) = ask(path)(image, return_features=True)
+        expected = clip.encode_image(preprocessed(clip, image)[None])[0]
+    (result,) = build(path)(image, return_features=True)
     np.testing.assert_allclose(result['features'], expected, atol=1e-5)
 
 
 def test_broken_images_are_reported(weights, tmp_path):
-    infer = ask(weights[1])
+    infer = build(weights[1])
     assert infer.classes == EMOSET_CATEGORIES
     results = infer([photo(), tmp_path / 'gone.jpg'])
     assert set(results[0]['scores']) == set(EMOSET_CATEGORIES)
-    assert results[1]['error'] == f'{tmp_path}/gone.jpg: no such image'
+    assert results[1]['error'].startswith(f'{tmp_path}/gone.jpg: ')
     with pytest.raises(BadSampleError, match='no such image'):
         infer(tmp_path / 'gone.jpg')
     assert json.dumps(results[0]['scores'])
@@ -117,10 +119,10 @@ def test_broken_images_are_reported(weights, tmp_path):
 def test_invalid_arguments(weights, tmp_path):
     path = weights[1]
     with pytest.raises(ValueError, match=r"'a photo' has no {emotion}"):
-        ask(path, prompt='a photo')
+        build(path, prompt='a photo')
     with pytest.raises(ValueError, match='at least one prompt and one class'):
-        ask(path, classes=[])
+        build(path, classes=[])
     with pytest.raises(RuntimeError, match='CLIPTeacher could not load'):
-        ask(tmp_path / 'gone.pt')
+        build(tmp_path / 'gone.pt')
     with pytest.warns(UserWarning, match='random weights'):
-        ask(path, pretrained=None)
+        build(path, pretrained=None)

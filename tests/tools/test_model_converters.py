@@ -9,8 +9,14 @@ from mmengine.config import Config
 from safetensors.torch import load_file
 
 from tests.datasets.miniatures import write_miniature
-from tests.helpers import EMO_MAE, ROOT, TEACHER, build, tiny_finetune
-from tests.tools.test_classification import train, write
+from tests.helpers import (
+    EMO_MAE,
+    ROOT,
+    TEACHER,
+    build,
+    execute,
+    tiny_finetune,
+)
 from tests.weights.comparing import same
 from tests.weights.hostile_files import write_archive
 from tests.weights.plain_mae import (
@@ -156,8 +162,12 @@ def test_training_starts_from_what_was_converted(tmp_path, monkeypatch):
     source, ours = tmp_path / 'ft.pth', tmp_path / 'ours.pth'
     torch.save(dict(model=finetuned()), source)
     run(monkeypatch, 'convert.py', source, ours)
-    config = write(tmp_path, root, **{'train_cfg.max_epochs': 1})
-    result = train(config, '--load-from', ours)
+    config = tmp_path / 'ft.py'
+    cfg = tiny_finetune(root, tmp_path / 'ft', **{'train_cfg.max_epochs': 1})
+    cfg.dump(config)
+    result = execute(
+        sys.executable, 'tools/train.py', config, '--load-from', ours
+    )
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
     assert (
         f'{ours}: took 30 tensors of the backbone; fresh: head.fc.weight, '

@@ -1,4 +1,4 @@
-"""Load models, ask them for the emotions of images, show them."""
+"""Load models and predict the emotions of images."""
 
 from uniemox_mm.weights.read_checkpoint import load_weights
 

@@ -38,8 +38,8 @@ def add_predict(commands: Any) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         'predict',
-        help='the emotion of images',
-        description='The emotion of images.',
+        help='predict the emotions of images',
+        description='Predict the emotions of images.',
         epilog=_EPILOG,
         formatter_class=argparse.RawTextHelpFormatter,
     )
@@ -97,18 +97,18 @@ def add_predict(commands: Any) -> None:
         type=int,
         default=3,
         metavar='K',
-        help='emotions for each image of the table (%(default)s)',
+        help='emotions per image in the table (%(default)s)',
     )
     parser.add_argument(
         '--json',
         action='store_true',
-        help='print JSON, one line for each image',
+        help='print JSON, one line per image',
     )
     parser.add_argument(
         '--out',
         type=Path,
         help='write a file instead of printing: *.json (a list) or\n'
-        '*.jsonl (one line for each image)',
+        '*.jsonl (one line per image)',
     )
     parser.add_argument(
         '--show-dir', help='folder for images with their emotion drawn on them'
@@ -134,7 +134,7 @@ def predict(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace, write: Write) -> tuple[int, int]:
-    """Write all results, and count them and the failed among them."""
+    """Write all results; return the number of results and of failures."""
     results = _build_inferencer(args).iterate(
         args.images,
         batch_size=args.batch_size,
@@ -243,7 +243,7 @@ def _json_line(result: dict) -> str:
 
 
 def _plain(result: dict[str, Any]) -> dict[str, Any]:
-    """A result as JSON has it: lists for arrays, six digits."""
+    """Convert a result to JSON types, with scores of six digits."""
     plain = {k: v for k, v in result.items() if k != 'pred_scores'}
     if 'scores' in plain:
         plain['pred_score'] = round(plain['pred_score'], 6)
@@ -254,7 +254,7 @@ def _plain(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def text_table(results: Sequence[dict], top: int) -> str:
-    """Format the most likely emotions of images, and how many people.
+    """Format the most likely emotions of images and the number of people.
 
     Args:
         results (Sequence[dict]): Of ``EmotionInferencer``; those without an
@@ -262,7 +262,7 @@ def text_table(results: Sequence[dict], top: int) -> str:
         top (int): Number of emotions for each image.
 
     Returns:
-        str: A line for each image, columns aligned.
+        str: A line per image, columns aligned.
 
     Example:
         >>> scores = dict(awe=0.25, joy=0.75)
@@ -284,9 +284,10 @@ def _cells(result: dict, top: int) -> list[str]:
     cells = [printable(result['path'] or '')]
     cells += [f'{name:<{width}} {100 * scores[name]:5.1f} %' for name in best]
     if 'persons' in result:
-        cells.append(people(len(result['persons'])))
+        cells.append(count_people(len(result['persons'])))
     return cells
 
 
-def people(count: int) -> str:
+def count_people(count: int) -> str:
+    """Return '1 person', '2 people' and so on."""
     return f'{count} {"person" if count == 1 else "people"}'

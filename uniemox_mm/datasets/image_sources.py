@@ -23,10 +23,10 @@ class Source:
 
     Attributes:
         name (str): Its name in messages: its path, or ``inputs[3]``.
-        path (str, optional): Its file, if it is one.
-        content (object): An array or a Pillow image, if it is not a file.
-        error (str): Why it cannot even be read, or blank.
-        drawing (str): Name of the file that it is drawn to, without suffix.
+        path (str, optional): Its file, if it has one.
+        content (object): The array or Pillow image, if it is in memory.
+        error (str): Reason why it cannot be read, or blank.
+        drawing (str): File name of its drawing, without suffix.
     """
 
     name: str

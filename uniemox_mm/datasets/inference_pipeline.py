@@ -1,4 +1,4 @@
-"""From any image source to the model's input, by a test pipeline."""
+"""Apply a test pipeline to images of any source."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from .image_sources import Source, SourceReader
 
 
 class InferencePipeline:
-    """A test pipeline for files, arrays and Pillow images, good or broken.
+    """A test pipeline that reads any source and reports broken images.
 
     Args:
         load (Callable): The pipeline's first transform, which reads files.

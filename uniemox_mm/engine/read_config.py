@@ -70,12 +70,12 @@ def read_config(
 
 
 def _is_for(cfg: Config, name: str) -> bool:
-    """Tell whether a config made use of the name of the dataset."""
+    """Tell whether a config depends on the name of the dataset."""
     if 'DATASET' not in cfg.env_variables:
         return False
-    if name not in NAMED_DATASETS:  # of a config file that somebody added
+    if name not in NAMED_DATASETS:  # added by a user as a config file
         return True
-    # A config may set another type on top of the file of the dataset.
+    # A config may override the type of the dataset's own file.
     wanted = NAMED_DATASETS[name].dataset
     kinds = [DATASETS.get(inner.get('type')) for _, inner in _datasets(cfg)]
     return all(
@@ -97,7 +97,7 @@ def set_data_root(cfg: Config, data_root: str) -> None:
 
 
 def check_classes(cfg: Config) -> None:
-    """Refuse a classifier with another number of classes than its data.
+    """Check that model and data have the same number of classes.
 
     Raises:
         ValueError: The numbers differ; the message names the settings.
@@ -157,7 +157,7 @@ def tested_dataset(cfg: Config) -> ConfigDict:
 
 
 def _datasets(cfg: Config) -> Iterator[tuple[str, ConfigDict]]:
-    """Name of the loader and config of the dataset inside of it."""
+    """Yield the name of each loader and the config of its dataset."""
     for name in LOADERS:
         if cfg.get(name):
             yield name, _unwrap(cfg[name].dataset)
@@ -192,7 +192,7 @@ def find_config(checkpoint: str | Path) -> Path:
 
 
 def resolve_checkpoint(path: str) -> str:
-    """Return the checkpoint that a path, work dir or address stands for.
+    """Return the checkpoint of a path, work dir or address.
 
     Args:
         path (str): A checkpoint; a work dir, for the one that is best on

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from uniemox_mm.apis.emotion_inferencer import draw_boxes
-from uniemox_mm.apis.predict import people
+from uniemox_mm.apis.predict import count_people
 from uniemox_mm.datasets import BadSampleError
 from uniemox_mm.datasets.image_sources import Source
 from uniemox_mm.visualization.grad_cam import (
@@ -169,7 +169,7 @@ def _describe_people(models: PageModels, persons: np.ndarray | None) -> str:
         return 'no detector or boxes file (--persons) was given'
     if persons is None:
         return 'the boxes file does not list this image'
-    return people(len(persons)) if len(persons) else 'no people found'
+    return count_people(len(persons)) if len(persons) else 'no people found'
 
 
 def _enlarge(picture: np.ndarray) -> np.ndarray:
