@@ -32,7 +32,7 @@ def ready(tmp_path):
     return write(tmp_path / 'ready', 'new')
 
 
-def test_the_hash_is_of_names_labels_and_files():
+def test_hash_of_names_labels_and_files():
     images = [
         LabelledImage('b/ü.jpg', 1, group='b', more=dict(persons=[])),
         LabelledImage('a/\udcff.jpg', 10, part='train'),  # not UTF-8
@@ -61,7 +61,7 @@ def test_equal_files_stay(ready, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in out.iterdir()} == times
 
 
-def test_what_a_killed_run_left_is_completed(ready, tmp_path):
+def test_killed_run_is_completed(ready, tmp_path):
     out = write(tmp_path / 'out', 'new', [REPORT, 'test.json'])
     written = publish(ready, out, overwrite=False)
     assert {path.name for path in written} == {'train.json', 'val.json'}
@@ -87,7 +87,7 @@ def test_another_report_alone_is_replaced(ready, tmp_path):
 
 
 @pytest.mark.parametrize('moved', range(5))
-def test_killed_while_overwriting_it_leaves_no_mixture(
+def test_killed_while_overwriting_leaves_no_mixture(
     ready, tmp_path, monkeypatch, moved
 ):
     """A single old file that is equal must not survive among the new."""

@@ -114,7 +114,7 @@ def test_other_images_of_the_same_names_are_other_images(
         write_person_boxes(list_images([tmp_path / 'b']), out, detector)
 
 
-def test_a_thin_image_is_a_bad_one(detector, drawn, tmp_path):
+def test_thin_image_is_bad(detector, drawn, tmp_path):
     (name, *_) = list_images([drawn / 'test.json']).names
     (tmp_path / 'good.jpg').write_bytes((drawn / name).read_bytes())
     Image.new('RGB', (20000, 16)).save(tmp_path / 'thin.png')
@@ -125,7 +125,7 @@ def test_a_thin_image_is_a_bad_one(detector, drawn, tmp_path):
     assert thin['error'].startswith('an image of 20000 x 16 pixels cannot')
 
 
-def test_not_one_good_image_is_an_error(detector, tmp_path):
+def test_no_good_image(detector, tmp_path):
     (tmp_path / 'a.txt').write_text('x.jpg\ny.jpg\n')
     images = list_images([tmp_path / 'a.txt'])
     with pytest.raises(
@@ -136,9 +136,7 @@ def test_not_one_good_image_is_an_error(detector, tmp_path):
 
 
 @pytest.mark.long
-def test_killed_at_any_moment_it_ends_with_the_same_file(
-    narrow_yolov3, drawn, tmp_path
-):
+def test_killed_run_resumes(narrow_yolov3, drawn, tmp_path):
     whole, out = tmp_path / 'whole.json', tmp_path / 'out.json'
     result = run(*command(narrow_yolov3, drawn, whole))
     assert result.returncode == 0, result.stderr

@@ -127,7 +127,7 @@ def test_candidates_figure_and_another_folder(call, tmp_path):
 
 
 @pytest.mark.long
-def test_killed_it_ends_with_the_same_files(tmp_path):
+def test_killed_run_resumes(tmp_path):
     root = write_miniature('Emo8', tmp_path / 'Emo8', per_class=60)
     (root / 'awe/awe_00003.jpg').write_bytes(b'no image')
 

@@ -65,7 +65,7 @@ def test_prepare_then_train_by_one_changed_line(
 
 
 @pytest.mark.long
-def test_killed_it_ends_with_the_same_files(tmp_path):
+def test_killed_run_resumes(tmp_path):
     raw = draw_emoset(tmp_path / 'raw', train=320, val=8, test=8, size=64)
 
     def command(out):
@@ -88,7 +88,7 @@ def test_killed_it_ends_with_the_same_files(tmp_path):
         assert (out / file).read_bytes() == (whole / file).read_bytes()
 
 
-def test_the_report_is_printed(own_drawn, tmp_path):
+def test_printed_report(own_drawn, tmp_path):
     row = json.loads((own_drawn / 'test.json').read_text())[2]
     (own_drawn / row[1]).write_bytes(b'')
     result = run(
@@ -102,7 +102,7 @@ def test_the_report_is_printed(own_drawn, tmp_path):
     )
 
 
-def test_a_split_that_cannot_be_read_is_shouted(own_drawn, tmp_path):
+def test_unreadable_split(own_drawn, tmp_path):
     (own_drawn / 'val.json').write_text('{bad')
     result = run(TOOL, own_drawn, '--out', tmp_path / 'out')
     assert result.returncode == 1
@@ -120,7 +120,7 @@ def test_errors_are_one_line(drawn, tmp_path):
     assert 'a detector needs weights' in result.stderr
 
 
-def test_the_papers_config_reads_both_forms(drawn, tmp_path):
+def test_paper_config_reads_both_formats(drawn, tmp_path):
     from uniemox_mm.preparation.prepare_emoset import prepare_emoset
 
     prepare_emoset(drawn, tmp_path / 'out', short_side=48)

@@ -3,7 +3,7 @@ import pytest
 from uniemox_mm.utils.chunked_job import ChunkedJob
 
 
-def test_goes_on_where_it_was(tmp_path):
+def test_resumes_where_it_was(tmp_path):
     job = ChunkedJob(tmp_path / 'parts', dict(a=(1, 2)), 5)
     assert job.todo() == [0, 1, 2, 3, 4]
     for chunk in (1, 3):
@@ -19,7 +19,7 @@ def test_goes_on_where_it_was(tmp_path):
     assert not (tmp_path / 'parts').exists()
 
 
-def test_the_beginning_of_another_job_is_refused(tmp_path):
+def test_other_settings_are_refused(tmp_path):
     ChunkedJob(tmp_path / 'parts', dict(a=1, b=2), 5)
     with pytest.raises(ValueError) as error:
         ChunkedJob(tmp_path / 'parts', dict(a=1, b=3), 6)

@@ -8,11 +8,10 @@ from contextlib import contextmanager, redirect_stdout
 
 from mmengine.logging import MMLogger
 
-# Python has one level for the process, so the last one to leave restores it,
-# in whatever order threads come and go.
 _lock = threading.Lock()
-_inside = 0
-_before = logging.NOTSET
+# Python has one level for the process: those before each caller. The last to
+# leave restores the first, in whatever order threads come and go.
+_before: list[int] = []
 
 
 @contextmanager
@@ -22,19 +21,14 @@ def quiet_logging() -> Iterator[None]:
     May be nested and used by several threads. Afterwards the process's
     level is what it was.
     """
-    global _inside, _before
     with _lock:
-        if not _inside:
-            _before = logging.root.manager.disable
-            _disable(max(_before, logging.INFO))
-        _inside += 1
+        _before.append(logging.root.manager.disable)
+        _disable(max(_before[-1], logging.INFO))
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if not _inside:
-                _disable(_before)
+            _disable(_before.pop())
 
 
 def _disable(level: int) -> None:
