@@ -15,6 +15,7 @@ from uniemox_mm.datasets.errors import StaleFeaturesError
 from uniemox_mm.datasets.features.feature_cache import (
     FILE,
     key_hash,
+    wait_for_features,
     write_features,
 )
 
@@ -161,6 +162,20 @@ def test_the_faster_of_two_runs_wins(folder):
     write(folder, rows=0 * ROWS)
     assert (folder / FILE).read_bytes() == before
     assert [path.name for path in folder.iterdir()] == [FILE]
+
+
+def test_waiting_is_reported_once_a_minute(tmp_path, monkeypatch):
+    seconds, said = [], []
+
+    def sleep(second):
+        seconds.append(second)
+        if len(seconds) == 100:
+            write(tmp_path / 'c')
+
+    monkeypatch.setattr('time.sleep', sleep)
+    wait_for_features(tmp_path / 'c', said.append)
+    assert seconds == 100 * [1]
+    assert len(said) == 2 and all(f'{tmp_path}/c' in text for text in said)
 
 
 def test_others_may_read_it(folder):
