@@ -133,11 +133,28 @@ CODE = "a': __import__('evilpkg'), 'b"
         (f'{BACKBONE}.patch_cfg', {CODE: 1}, '__import__'),
         (f'{BACKBONE}.patch_cfg', {'a.b': 1}, 'patch_cfg.a.b'),
         # weights from elsewhere
+        (f'{MODEL}.pretrained', 'a.pth', 'pretrained'),
         (f'{MODEL}.pretrained', True, 'pretrained'),
         (f'{BACKBONE}.checkpoint', 1, 'checkpoint'),
         # types
-        (MODEL, dict(type='HuggingFaceClassifier'), "'HuggingFaceClassifier'"),
-        (BACKBONE, dict(type='TIMMBackbone'), "'TIMMBackbone'"),
+        (
+            MODEL,
+            dict(type='HuggingFaceClassifier', trust_remote_code=True),
+            "'HuggingFaceClassifier'",
+        ),
+        (
+            BACKBONE,
+            dict(type='TIMMBackbone', model_name='hf-hub:evil/repo'),
+            "'TIMMBackbone'",
+        ),
+        (
+            BACKBONE,
+            dict(type='CLIPTeacher', pretrained='hf-hub:evil/x'),
+            "'CLIPTeacher'",
+        ),
+        (f'{MODEL}.neck', [dict(type='evilpkg.Neck')], "'evilpkg.Neck'"),
+        (f'{MODEL}.neck', dict(type=[]), 'neck.type = []'),
+        (f'{BACKBONE}.norm_cfg', dict(type='os.system'), "'os.system'"),
         (MODEL, dict(type='VGG', depth=11), f"{MODEL}.type = 'VGG'"),
         (MODEL, {}, f'{MODEL}.type = None'),
         (f'{MODEL}.neck', [dict(type='LN'), dict(type='evilpkg')], 'evilpkg'),
@@ -151,15 +168,19 @@ CODE = "a': __import__('evilpkg'), 'b"
         ('config.data_preprocessor', dict(type='evilpkg'), "'evilpkg'"),
         (f'{MODEL}.data_preprocessor', dict(type='evilpkg'), "'evilpkg'"),
         # texts that a class looks up, which imports them
+        (f'{BACKBONE}.patch_cfg', dict(conv_type='os.system'), 'conv_type'),
         (f'{BACKBONE}.patch_cfg', dict(conv_type='evilpkg'), 'conv_type'),
         (f'{BACKBONE}.layer_cfgs', dict(ffn_type='evilpkg'), 'ffn_type'),
         (f'{BACKBONE}.anything', 'evilpkg', 'anything'),
         (f'{BACKBONE}.anything', ['evilpkg'], 'anything'),
         # names, paths and addresses in the place of a word
+        (f'{BACKBONE}.arch', '/etc/passwd', 'arch'),
+        (f'{BACKBONE}.arch', 'hf-hub:evil', 'arch'),
         (f'{BACKBONE}.arch', 'https://evil.org/a.pth', 'arch'),
         (f'{BACKBONE}.out_type', 'os.system', 'out_type'),
         (f'{BACKBONE}.interpolate_mode', ['../a'], 'interpolate_mode'),
         # numbers
+        (f'{MODEL}.head.num_classes', 10**9, 'num_classes'),
         (f'{MODEL}.head.num_classes', '8', 'num_classes'),
         (f'{MODEL}.head.num_classes', -(10**9), 'num_classes'),
         (f'{BACKBONE}.img_size', 1e300, 'img_size'),
