@@ -42,7 +42,7 @@ def requested_hosts(browser):
         message = json.loads(entry['message'])['message']
         if message['method'] == 'Network.requestWillBeSent':
             url = urlsplit(message['params']['request']['url'])
-            if url.scheme not in ('data', 'blob', 'chrome', 'about'):
+            if url.scheme in ('http', 'https', 'ws', 'wss'):
                 hosts.add(url.hostname)
     return hosts
 
