@@ -24,12 +24,16 @@ class KillHook(Hook):
     def __init__(self, sig, place, count, rank=None) -> None:
         self.sig = getattr(signal, sig)
         self.left = count
+        self.at_fsync = False
         if rank not in (None, int(os.environ.get('RANK', '0'))):
             return
-        if place == 'fsync':
-            os.fsync = self.call
-        else:
+        self.at_fsync = place == 'fsync'
+        if not self.at_fsync:
             setattr(self, place, self.call)
+
+    def before_train(self, runner) -> None:
+        if self.at_fsync:  # now that the caches of features are written
+            os.fsync = self.call
 
     def call(self, *args, **kwargs) -> None:
         self.left -= 1
