@@ -193,13 +193,13 @@ def test_config_that_cannot_be_built(own):
 
 
 def test_weights_that_do_not_fit(own, pretrained):
-    """The file, the number of tensors and the keys are named."""
+    """The file, the number of keys, their names and shapes are given."""
     path, config = own / 'epoch_3.pth', own / 'ft.py'
     cfg = Config.fromfile(config)
     cfg.model.backbone.arch.embed_dims = cfg.model.head.in_channels = 16
     save(path, build_model(cfg))
-    shapes = re.escape('cls_token (1, 1, 16), config (1, 1, 32)')
-    with pytest.raises(MisfitError, match=f'{path}: 29 of 32 .*{shapes}'):
+    shapes = re.escape('cls_token: checkpoint (1, 1, 16), model (1, 1, 32)')
+    with pytest.raises(MisfitError, match=f'{path}: 29 keys .*{shapes}'):
         load_model(own)
     encoder = pretrained / 'epoch_1.pth'
     message = f'{encoder}: 4 keys missing: backbone.ln2.*--load-from first'

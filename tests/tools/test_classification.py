@@ -260,8 +260,8 @@ def test_misfits_and_missing_files_are_named(
     path = tmp_path / 'wide.pth'
     torch.save(wide, path)
     message = fail('train', config, '--load-from', path)
-    assert message.startswith(f'load_from {path}: 1 of 28 tensors has ')
-    assert 'cls_token (1, 1, 64), config (1, 1, 32)' in message
+    assert message.startswith(f'load_from {path}: 1 key of another shape: ')
+    assert 'cls_token: checkpoint (1, 1, 64), model (1, 1, 32)' in message
     pretraining = tmp_path / 'pretraining.py'
     tiny_config(drawn, tmp_path).dump(pretraining)
     message = fail('test', pretraining, work_dir)
