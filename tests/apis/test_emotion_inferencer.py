@@ -347,3 +347,18 @@ def test_features_in_several_threads(infer):
     for (result,), wanted in zip(found, expected * 20, strict=True):
         for name in ('features', 'pred_scores'):
             np.testing.assert_allclose(result[name], wanted[name], atol=1e-6)
+
+
+def test_people_are_searched_in_the_whole_image(narrow_yolov3, tmp_path):
+    own = write_work_dir(tmp_path / 'own')
+    config, weights = narrow_yolov3
+    detector = dict(weights=weights, config=config, confidence=0.5)
+    cfg = Config.fromfile(own / 'ft.py')
+    cfg.test_dataloader.dataset.pipeline[0].update(decode_short_side=36)
+    infer = EmotionInferencer(own, cfg, device='cpu', detector=detector)
+    path = tmp_path / 'large.jpg'
+    Image.fromarray(photo(1, 320, 480)).save(path)
+    (result,) = infer([path], return_person=True)
+    (expected,) = PersonDetector(**detector)([path])
+    assert len(expected)
+    np.testing.assert_allclose(result['persons'], expected, atol=1e-3)

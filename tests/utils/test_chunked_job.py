@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from uniemox_mm.utils.chunked_job import ChunkedJob
@@ -25,3 +27,16 @@ def test_other_settings_are_refused(tmp_path):
         ChunkedJob(tmp_path / 'parts', dict(a=1, b=3), 6)
     assert 'b was 2 and is 3; chunks was 5 and is 6' in str(error.value)
     assert str(tmp_path / 'parts') in str(error.value)
+
+
+def test_a_chunk_is_whole_or_not_there(tmp_path, monkeypatch):
+    job = ChunkedJob(tmp_path / 'parts', {}, 2)
+
+    def fail(*args):
+        raise OSError('disk full')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, 'replace', fail)
+        with pytest.raises(OSError, match='disk full'):
+            job.save(0, [1])
+    assert job.todo() == [0, 1]

@@ -257,3 +257,15 @@ def test_beits_shared_positions_go_to_every_layer():
     table = encoder.rel_pos_bias.relative_position_bias_table
     for layer in model.backbone.layers:
         assert torch.equal(layer.attn.relative_position_bias_table, table)
+
+
+def test_weights_without_a_backbone_are_refused(tmp_path):
+    model = build(EMO_MAE)
+    weights = {
+        k: v
+        for k, v in model.state_dict().items()
+        if not k.startswith('backbone.')
+    }
+    path = str(save(tmp_path / 'weights.pth', weights))
+    with pytest.raises(MisfitError, match=r'keys missing: backbone\.'):
+        load_checkpoint(model, path)

@@ -118,3 +118,16 @@ def test_an_archive_changes_nothing_for_the_next(tmp_path):
 def test_a_broken_archive_is_not_torchscript(tmp_path):
     write_without_index(tmp_path / 'file.pt')
     assert not is_torchscript(tmp_path / 'file.pt')
+
+
+@pytest.mark.filterwarnings('ignore:.*torch.jit')
+def test_compressed_tensors_of_torchscript_are_refused(tmp_path):
+    whole, path = tmp_path / 'whole.pt', tmp_path / 'file.pt'
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(whole))
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, 'w') as new:
+        for name in old.namelist():
+            tensor = '/data/' in name
+            kind = zipfile.ZIP_DEFLATED if tensor else zipfile.ZIP_STORED
+            new.writestr(name, old.read(name), kind)
+    with pytest.raises(ValueError, match=r'/data/\d+ is compressed'):
+        read_torchscript(path)

@@ -155,3 +155,25 @@ def test_numbers_of_the_table():
     ):
         assert line in text
     assert 'A CPU, 2 cores, torch 2.14' in text and '36.0 MiB' in text
+
+
+def test_the_first_start_is_not_counted(tmp_path, monkeypatch):
+    script = tmp_path / 'train.py'
+    script.write_text(
+        'import json, pathlib, sys\n'
+        'folder = pathlib.Path(sys.argv[1]).parent\n'
+        'starts = folder / "starts"\n'
+        'n = len(starts.read_text()) if starts.exists() else 0\n'
+        'starts.write_text("x" * (n + 1))\n'
+        'times = dict(imports=101.0 + n)\n'
+        '(folder / "times.json").write_text(json.dumps(dict(times=times)))\n'
+    )
+    monkeypatch.setattr(startup.time, 'time', lambda: 100.0)
+    result = startup.measure_startup(
+        ROOT / 'configs/uniemox_vit-tiny_demo.py',
+        tmp_path,
+        rows=20,
+        rounds=2,
+        script=script,
+    )
+    assert [r['total'] for r in result['rounds']] == [2.0, 3.0]
